@@ -1,0 +1,1 @@
+"""The control plane: health, reload and inspection, on a listener of its own."""

@@ -1,0 +1,43 @@
+"""What the control plane asks of the gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The outcome of a reload: the snapshot now running, and what was wrong if the new one was refused."""
+
+    ok: bool
+    snapshot: str
+    problems: tuple[str, ...] = ()
+
+
+class Control(Protocol):
+    """The gateway as its control plane sees it."""
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether traffic should be sent here, and why not."""
+        ...
+
+    def servers(self) -> list[dict[str, Any]]:
+        """The virtual servers, and what each source contributes."""
+        ...
+
+    def upstreams(self) -> list[dict[str, Any]]:
+        """The upstreams and how they are."""
+        ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """The running snapshot: version, configuration digest, notices."""
+        ...
+
+    def metrics(self) -> str:
+        """Counters and gauges in the Prometheus text format."""
+        ...
+
+    async def reload(self) -> Reloaded:
+        """Read the configuration again and swap it in whole, or keep the running one."""
+        ...

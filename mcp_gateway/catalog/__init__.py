@@ -1,0 +1,1 @@
+"""Virtual servers: a specification and what upstreams offer, compiled into one immutable catalog. Pure, no I/O."""

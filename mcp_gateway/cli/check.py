@@ -1,0 +1,123 @@
+"""`mcp-gateway check`: is this configuration right? Reads every file, starts nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mcp_gateway.core.errors import ConfigurationError
+from mcp_gateway.settings.load import load
+from mcp_gateway.settings.settings import Settings
+from mcp_gateway.settings.upstreams import HttpUpstream, StdioUpstream
+
+WRONG = 2
+"""Exit code for a configuration that cannot be used."""
+
+
+def check(
+    config: Path = typer.Option("gateway.yaml", "--config", "-c", help="The gateway's configuration file."),
+    json_: bool = typer.Option(False, "--json", help="Print one JSON object."),
+) -> None:
+    """Check gateway.yaml and the virtual servers, and say what they amount to."""
+    try:
+        settings = load(config, os.environ)
+    except ConfigurationError as error:
+        if json_:
+            _print_json(_failure(error))
+        else:
+            print_problems(error, Console(stderr=True, highlight=False, soft_wrap=True))
+        raise typer.Exit(WRONG) from None
+    if json_:
+        _print_json(_facts(settings))
+    else:
+        _print_summary(settings, Console(highlight=False, soft_wrap=True))
+
+
+def print_problems(error: ConfigurationError, console: Console) -> None:
+    """Every problem on a line of its own, in the form that editors can jump to, coloured on a terminal only."""
+    for problem in error.problems:
+        where = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
+        line = Text.assemble((where, "bold"), ": ", (_printable(problem.message), "red"))
+        if problem.hint:
+            line.append(f" ({_printable(problem.hint)})", "yellow")
+        console.print(line)
+    count = len(error.problems)
+    console.print(Text(f"{count} problem{'' if count == 1 else 's'}", "bold red"))
+
+
+def _print_summary(settings: Settings, console: Console) -> None:
+    for notice in settings.notices:
+        console.print(Text.assemble(("notice: ", "yellow"), _printable(notice)))
+    upstreams = Table("Upstream", "Kind", "Target", "Protocol", box=None, pad_edge=False)
+    for name, upstream in settings.upstreams.items():
+        state = "" if upstream.enabled else " (disabled)"
+        upstreams.add_row(name + state, _kind(upstream), Text(_printable(_target(upstream))), upstream.protocol)
+    servers = Table("Virtual server", "Address", "Sources", box=None, pad_edge=False)
+    for name, server in settings.servers.items():
+        sources = ", ".join(source.upstream for source in server.sources)
+        servers.add_row(name, Text(f"{settings.server.base_url}/servers/{name}/mcp"), sources)
+    for table in (upstreams, servers):
+        if table.row_count:
+            console.print(table)
+    console.print(
+        Text(f"The configuration is fine: {_count(settings.servers, 'virtual server')}, ", "green")
+        + Text(f"{_count(settings.upstreams, 'upstream')}.", "green")
+    )
+
+
+def _count(things: Any, word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+
+
+def _kind(upstream: StdioUpstream | HttpUpstream) -> str:
+    return "stdio" if isinstance(upstream, StdioUpstream) else upstream.transport
+
+
+def _target(upstream: StdioUpstream | HttpUpstream) -> str:
+    return " ".join(upstream.command) if isinstance(upstream, StdioUpstream) else upstream.url
+
+
+def _printable(text: str) -> str:
+    """`text` without control characters, which a file could use to write over other lines of a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _failure(error: ConfigurationError) -> dict[str, Any]:
+    problems = [
+        {"file": each.file, "line": each.line, "column": each.column, "message": each.message, "hint": each.hint}
+        for each in error.problems
+    ]
+    return {"ok": False, "problems": problems}
+
+
+def _facts(settings: Settings) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "problems": [],
+        "notices": list(settings.notices),
+        "digest": settings.digest,
+        "files": [str(file) for file in settings.files],
+        "upstreams": {
+            name: {"kind": _kind(each), "target": _target(each), "protocol": each.protocol, "enabled": each.enabled}
+            for name, each in settings.upstreams.items()
+        },
+        "servers": {
+            name: {
+                "url": f"{settings.server.base_url}/servers/{name}/mcp",
+                "sources": [source.upstream for source in server.sources],
+            }
+            for name, server in settings.servers.items()
+        },
+    }
+
+
+def _print_json(facts: dict[str, Any]) -> None:
+    sys.stdout.write(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode() + "\n")

@@ -1,0 +1,43 @@
+"""The `mcp-gateway` command."""
+
+from __future__ import annotations
+
+import typer
+
+from mcp_gateway import __version__
+from mcp_gateway.cli.check import check
+from mcp_gateway.cli.demo.command import demo
+from mcp_gateway.cli.schema import schema
+from mcp_gateway.cli.serve import serve
+
+app = typer.Typer(
+    name="mcp-gateway",
+    help="An MCP gateway: virtual servers composed from real ones, for clients of every protocol version.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mcp-gateway {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_show_version, is_eager=True),
+) -> None:
+    """An MCP gateway: virtual servers composed from real ones, for clients of every protocol version."""
+
+
+app.command()(serve)
+app.command()(demo)
+app.command()(check)
+app.command()(schema)
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,143 @@
+"""Running a gateway as a process: two listeners, signals, watching files, shutting down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from watchfiles import awatch
+
+from mcp_gateway.app import Gateway
+from mcp_gateway.core.asgi.limits import EdgeLimits
+from mcp_gateway.core.asgi.server import EdgeServer, bind, build_server
+from mcp_gateway.core.errors import ConfigurationError, Problem
+from mcp_gateway.envelopes.observability.lines import FileLines, LineSink
+from mcp_gateway.settings.load import load
+from mcp_gateway.settings.server import LimitSettings
+from mcp_gateway.settings.settings import Settings
+
+DRAIN_SECONDS: Final = 30.0
+"""How long calls in flight may take to end after a signal to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that answers. `data` and `control` are the base URLs as bound."""
+
+    gateway: Gateway
+    data: str
+    control: str
+
+
+def load_file(config: Path) -> Settings:
+    """The configuration at `config` with this process's environment."""
+    return load(config, os.environ)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings, load_again: Callable[[], Settings], *, records: LineSink, trace: bool
+) -> AsyncIterator[Running]:
+    """Serve both planes while the context is open; on leaving, calls in flight get `DRAIN_SECONDS`.
+
+    Raises `ConfigurationError` for addresses that cannot be bound and compositions that cannot be served.
+    """
+    gateway = Gateway(settings, load=load_again, records=records, trace=trace)
+    server, admin = settings.server, settings.server.admin
+    with _bound("server", server.host, server.port) as data, _bound("server.admin", admin.host, admin.port) as control:
+        data_port, control_port = data.getsockname()[1], control.getsockname()[1]
+        limits = edge_limits(settings.limits)
+        planes = [
+            build_server(gateway.data_plane(port=data_port), server.host, data_port, limits),
+            build_server(gateway.control_plane(port=control_port), admin.host, control_port, limits),
+        ]
+        tasks = [
+            asyncio.create_task(plane.serve(sockets=[sock]))
+            for plane, sock in zip(planes, (data, control), strict=True)
+        ]
+        try:
+            await gateway.start()
+            yield Running(gateway, f"http://{server.host}:{data_port}", f"http://{admin.host}:{control_port}")
+        finally:
+            await _stop(gateway, planes, tasks)
+
+
+async def _stop(gateway: Gateway, planes: list[EdgeServer], tasks: list[asyncio.Task[None]]) -> None:
+    gateway.end_streams()
+    await gateway.drain.run(planes[0].stop_accepting, deadline=DRAIN_SECONDS)
+    for plane in planes:
+        plane.should_exit = True
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await gateway.close()
+
+
+@contextlib.contextmanager
+def _bound(where: str, host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        sock = bind(host, port)
+    except OSError as error:
+        hint = "choose another port, or stop what uses it"
+        problem = Problem(where, 0, 0, f"cannot listen on {host}:{port}: {error.strerror}", hint)
+        raise ConfigurationError([problem]) from error
+    with contextlib.closing(sock):
+        yield sock
+
+
+async def run(
+    settings: Settings, config: Path, *, watch: bool, trace: bool, announce: Callable[[Running], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM; SIGHUP reloads, and with `watch` so does every change of a file."""
+    log = structlog.get_logger("gateway")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    records = FileLines(1)
+    async with running(settings, lambda: load_file(config), records=records, trace=trace) as here:
+        reloads: set[asyncio.Task[object]] = set()
+
+        def reload() -> None:
+            task: asyncio.Task[object] = loop.create_task(here.gateway.reload())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        watcher = loop.create_task(_watch(here.gateway, stop)) if watch else None
+        announce(here)
+        await stop.wait()
+        log.info("stopping", in_flight=here.gateway.drain.count)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # A second signal ends the process at once.
+            loop.remove_signal_handler(number)
+        if watcher is not None:
+            await watcher
+    records.flush()
+
+
+async def _watch(gateway: Gateway, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        settings = gateway.settings
+        watched = {str(path) for path in (*settings.files, *settings.folders) if path.exists()}
+        async for _ in awatch(*watched, stop_event=stop, recursive=False):
+            await gateway.reload()
+            break
+
+
+def edge_limits(limits: LimitSettings) -> EdgeLimits:
+    """The edge's limits from the configuration's."""
+    return EdgeLimits(
+        header_bytes=limits.headers,
+        header_count=limits.header_count,
+        body_bytes=limits.body,
+        header_timeout=limits.header_timeout,
+        body_timeout=limits.body_timeout,
+        keep_alive_timeout=limits.keepalive,
+    )

@@ -1,0 +1,144 @@
+"""From settings and inventories to one snapshot: every virtual server compiled, every pipeline folded.
+
+Pure composition: nothing here waits or touches the outside. `app.py` calls it whenever the configuration or
+an upstream's offer changes, and swaps the result in whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from types import MappingProxyType
+
+from mcp_gateway import __version__
+from mcp_gateway.calls.inventory import Change, Inventory
+from mcp_gateway.calls.kinds import Invocation, Result
+from mcp_gateway.calls.pipeline import Invoke, inner
+from mcp_gateway.calls.state import SealState
+from mcp_gateway.catalog.catalog import Catalog
+from mcp_gateway.catalog.compile import compile_catalog
+from mcp_gateway.core.call import Json
+from mcp_gateway.core.hub import Hub
+from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.core.seal import Sealer
+from mcp_gateway.envelopes.observability.record import Audit, Trace
+from mcp_gateway.envelopes.policy.authorize import Authorize, unrestricted
+from mcp_gateway.envelopes.policy.breaker import Breaker, Circuit
+from mcp_gateway.envelopes.policy.bulkhead import Bulkhead, Places
+from mcp_gateway.ingress.dispatch import Dispatch
+from mcp_gateway.ingress.pipeline import outer
+from mcp_gateway.ingress.served import Served
+from mcp_gateway.methods.subscriptions import LIST_CHANGED, WatchResource
+from mcp_gateway.methods.table import Parts, tables
+from mcp_gateway.settings.settings import Settings
+from mcp_gateway.settings.virtual_servers import VirtualServerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One compiled state of the gateway. A call sees one from start to end, and its record names the version."""
+
+    version: str
+    settings: Settings
+    catalogs: Mapping[str, Catalog]
+    served: Mapping[str, Served]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What outlives every snapshot and is shared by all of them."""
+
+    invoke: Invoke
+    watch: WatchResource
+    closing: Callable[[], Awaitable[object]]
+    circuits: Mapping[str, Circuit]
+    places: Mapping[str, Places]
+    changes: Mapping[str, Hub[frozenset[Change]]]
+    cursors: Sealer
+    states: Sealer
+    trace: Trace | None
+    audit: Audit
+
+
+def catalogs(settings: Settings, inventories: Mapping[str, Inventory]) -> Mapping[str, Catalog]:
+    """Every virtual server compiled."""
+    return MappingProxyType(
+        {
+            name: compile_catalog(spec, inventories, server_version=__version__)
+            for name, spec in settings.servers.items()
+        }
+    )
+
+
+def snapshot(settings: Settings, compiled: Mapping[str, Catalog], standing: Standing) -> Snapshot:
+    """The snapshot in which `compiled` is served."""
+    digest = sha256(settings.digest.encode())
+    for name in sorted(compiled):
+        digest.update(f"\0{name}\0{compiled[name].digest}".encode())
+    version = digest.hexdigest()[:12]
+    handler = _inner(standing)
+    served = {
+        name: _serve(settings.servers[name], catalog, handler, version, standing, settings)
+        for name, catalog in compiled.items()
+    }
+    return Snapshot(version, settings, compiled, MappingProxyType(served))
+
+
+def _inner(standing: Standing) -> Handler[Invocation, Result]:
+    return inner(
+        seal_state=SealState(standing.states),
+        authorize=Authorize(unrestricted),
+        breaker=Breaker(standing.circuits),
+        bulkhead=Bulkhead(standing.places),
+        invoke=standing.invoke,
+    )
+
+
+def _serve(
+    spec: VirtualServerSettings,
+    catalog: Catalog,
+    handler: Handler[Invocation, Result],
+    version: str,
+    standing: Standing,
+    settings: Settings,
+) -> Served:
+    changes = standing.changes[spec.name]
+    modern, handshake = tables(
+        Parts(
+            catalog=catalog,
+            inner=handler,
+            cursors=standing.cursors,
+            changes=changes,
+            watch=standing.watch,
+            closing=standing.closing,
+        )
+    )
+    return Served(
+        name=spec.name,
+        handler=outer(trace=standing.trace, audit=standing.audit, dispatch=Dispatch(modern, handshake)),
+        timeout=min(spec.timeout, settings.limits.request_timeout),
+        server_info=_server_info(spec),
+        follow_lists=_follow(changes),
+        snapshot=version,
+    )
+
+
+def _follow(changes: Hub[frozenset[Change]]) -> Callable[[Callable[[str], None]], Callable[[], None]]:
+    methods = {change: method for change, _, _, method in LIST_CHANGED}
+
+    def follow(notify: Callable[[str], None]) -> Callable[[], None]:
+        def on_change(changed: frozenset[Change]) -> None:
+            for change in sorted(changed):
+                notify(methods[change])
+
+        return changes.listen(on_change)
+
+    return follow
+
+
+def _server_info(spec: VirtualServerSettings) -> Json:
+    info: Json = {"name": spec.name, "version": __version__}
+    if spec.title:
+        info["title"] = spec.title
+    return info

@@ -1,0 +1,112 @@
+"""One request and its response on an edge connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+
+from mcp_gateway.core.asgi.types import Headers
+
+_NOT_PLAIN: Final = frozenset((b"connection", b"transfer-encoding"))
+
+
+class EdgeCycle(RequestResponseCycle):
+    """uvicorn's cycle, which also tells a watcher when the client goes away, and writes plain responses faster.
+
+    A plain head has no Transfer-Encoding or Connection, a plain body has a length and comes in one piece; others take
+    uvicorn's own way. uvicorn searches every name and value with two regular expressions; here the finished head is
+    checked once for what could split it.
+    """
+
+    on_disconnect: Callable[[], object] | None = None
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """The ASGI `send`.
+
+        Raises:
+            RuntimeError: the message is out of order, or a header holds a line break or NUL.
+        """
+        if self.flow.write_paused or self.disconnected:
+            await super().send(message)
+        elif message["type"] == "http.response.body" and self.response_started and not self.response_complete:
+            if self.chunked_encoding or self.scope["method"] == "HEAD" or message.get("more_body", False):
+                await super().send(message)
+            else:
+                self._finish(message.get("body", b""))
+        elif message["type"] == "http.response.start" and not self.response_started:
+            head = self._plain_head(message["status"], list(message.get("headers", ())))
+            if head is None:
+                await super().send(message)
+                return
+            self.response_started = True
+            self.waiting_for_100_continue = False
+            self.transport.write(head)
+        else:
+            await super().send(message)
+
+    def _finish(self, body: bytes) -> None:
+        if len(body) != self.expected_content_length:
+            raise RuntimeError("The response is not as long as its Content-Length.")
+        self.transport.write(body)
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+
+    def _plain_head(self, status: int, headers: Headers) -> bytes | None:
+        lines = [STATUS_LINE[status]]
+        length: int | None = None
+        for name, value in self.default_headers + headers:
+            lowered = name.lower()
+            if lowered == b"content-length":
+                if length is not None:
+                    raise RuntimeError("More than one Content-Length header.")
+                length = int(value)
+            elif lowered in _NOT_PLAIN:
+                return None
+            lines.append(b"%b: %b\r\n" % (lowered, value))
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        chunked = length is None and self.scope["method"] != "HEAD" and status not in (204, 304)
+        if chunked:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        lines.append(b"\r\n")
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+            raise RuntimeError("Invalid HTTP header value.")
+        self.chunked_encoding = chunked
+        self.expected_content_length = length or 0
+        return head
+
+    def watch(self, callback: Callable[[], object] | None) -> None:
+        """Call `callback` when the connection is lost; None takes it back. This is `disconnect.EXTENSION`."""
+        self.on_disconnect = callback
+        if callback is not None and self.disconnected:
+            callback()
+
+    def abandon(self) -> None:
+        """The client is gone, or gets another answer than the app's: let the app see a disconnect."""
+        if self.response_complete or self.disconnected:
+            return
+        self.disconnected = True
+        self.message_event.set()
+        if self.on_disconnect is not None:
+            self.on_disconnect()
+
+
+def connection_scope(transport: asyncio.Transport) -> dict[str, Any]:
+    """What the ASGI scopes of all requests of a connection have in common."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "server": get_local_addr(transport),
+        "client": get_remote_addr(transport),
+        "scheme": "https" if is_ssl(transport) else "http",
+        "root_path": "",
+    }

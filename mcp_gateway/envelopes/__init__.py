@@ -1,0 +1,1 @@
+"""Identity, policy, safety, observability: what every request passes, on either plane."""

@@ -1,0 +1,1 @@
+"""What happened: one structured record per call."""

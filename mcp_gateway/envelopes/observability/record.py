@@ -1,0 +1,99 @@
+"""The outermost stages: what happened to each call, as one structured line.
+
+They stand outermost so that refusals and unknown methods are recorded too. Neither writes content:
+no arguments, no results, no error text of an upstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from mcp_gateway.core.call import Call
+from mcp_gateway.core.errors import GatewayError, Refusal
+from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.envelopes.observability.lines import LineSink, now
+
+_MAX_TEXT = 128
+
+
+class Trace:
+    """Writes one `span` line per call with its timings and the caller's trace context."""
+
+    __slots__ = ("_sink",)
+
+    def __init__(self, sink: LineSink) -> None:
+        self._sink = sink
+
+    async def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> dict[str, Any]:
+        started = time.perf_counter()
+        try:
+            return await call_next(call)
+        finally:
+            meta = call.params.get("_meta")
+            self._sink.write(
+                {
+                    "time": now(),
+                    "event": "span",
+                    "request_id": call.request_id,
+                    "mcp.method.name": _short(call.method),
+                    "mcp.protocol.version": call.client.version,
+                    "traceparent": _short(meta.get("traceparent")) if isinstance(meta, Mapping) else None,
+                    "duration_ms": round((time.perf_counter() - started) * 1000, 3),
+                    "upstream_ms": round(call.trail.upstream_seconds * 1000, 3),
+                }
+            )
+
+
+class Audit:
+    """Writes one `call` line per call: who, what, the outcome and its reason, the snapshot that decided."""
+
+    __slots__ = ("_sink",)
+
+    def __init__(self, sink: LineSink) -> None:
+        self._sink = sink
+
+    async def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> dict[str, Any]:
+        started = time.perf_counter()
+        outcome, reason = "ok", None
+        try:
+            result = await call_next(call)
+            if result.get("isError") is True:
+                outcome, reason = "tool_error", "tool_error"
+            return result
+        except asyncio.CancelledError:
+            outcome, reason = "cancelled", "cancelled"
+            raise
+        except GatewayError as error:
+            outcome, reason = "refused" if isinstance(error, Refusal) else "failed", error.reason
+            raise
+        except BaseException:
+            outcome, reason = "failed", "internal_error"
+            raise
+        finally:
+            notes = call.trail.notes
+            self._sink.write(
+                {
+                    "time": now(),
+                    "event": "call",
+                    "request_id": call.request_id,
+                    "server": call.server,
+                    "principal": call.principal.id,
+                    "method": _short(call.method),
+                    "upstream": notes.get("upstream"),
+                    "target": _short(notes.get("target")),
+                    "outcome": outcome,
+                    "reason": reason,
+                    "client": _short((call.client.info or {}).get("name")),
+                    "version": call.client.version,
+                    "snapshot": call.snapshot,
+                    "duration_ms": round((time.perf_counter() - started) * 1000, 3),
+                    "upstream_ms": round(call.trail.upstream_seconds * 1000, 3),
+                }
+            )
+
+
+def _short(value: object) -> str | None:
+    return value[:_MAX_TEXT] if isinstance(value, str) else None

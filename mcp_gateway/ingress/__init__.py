@@ -1,0 +1,1 @@
+"""Agent → gateway: both protocol eras in, one kind of call out."""

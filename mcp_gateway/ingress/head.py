@@ -1,0 +1,89 @@
+"""The HTTP headers that MCP reads, taken from a request once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+_ROUTING: Final = (b"mcp-protocol-version", b"mcp-method", b"mcp-name", b"mcp-session-id", b"content-type")
+_PARAM: Final = b"mcp-param-"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Header values as sent (latin-1 text), None where absent. `duplicated` names a routing header sent twice."""
+
+    content_type: str | None
+    accept: str | None
+    version: str | None
+    method: str | None
+    name: str | None
+    session: str | None
+    last_event_id: str | None
+    duplicated: str | None = None
+    params: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def read_head(headers: RawHeaders) -> Head:
+    """Pick out what MCP reads. Names are lower case, as ASGI delivers them."""
+    fields = dict(headers)
+    get = fields.get
+    return Head(
+        content_type=_text(get(b"content-type")),
+        accept=_accept(headers) if len(fields) != len(headers) else _text(get(b"accept")),
+        version=_text(get(b"mcp-protocol-version")),
+        method=_text(get(b"mcp-method")),
+        name=_text(get(b"mcp-name")),
+        session=_text(get(b"mcp-session-id")),
+        last_event_id=_text(get(b"last-event-id")),
+        duplicated=_duplicated(headers) if len(fields) != len(headers) else None,
+        params=_params(headers) if any(key.startswith(_PARAM) for key in fields) else {},
+    )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
+def _accept(headers: RawHeaders) -> str | None:
+    values = [value.decode("latin-1") for key, value in headers if key == b"accept"]
+    return ", ".join(values) if values else None
+
+
+def _duplicated(headers: RawHeaders) -> str | None:
+    seen: set[bytes] = set()
+    for key, _ in headers:
+        if key in _ROUTING:
+            if key in seen:
+                return key.decode("latin-1")
+            seen.add(key)
+    return None
+
+
+def _params(headers: RawHeaders) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for key, value in headers:
+        if key.startswith(_PARAM):
+            name = key.decode("latin-1")
+            found[name] = (*found.get(name, ()), value.decode("latin-1"))
+    return found
+
+
+def accepts(accept: str | None, wanted: str) -> bool:
+    """Whether an Accept header admits the media type `wanted` (weights of 0 count as a no)."""
+    if accept is None:
+        return False
+    family = wanted.split("/", 1)[0] + "/*"
+    for part in accept.split(","):
+        media, _, weight = part.partition(";")
+        if media.strip().lower() in (wanted, family, "*/*") and weight.replace(" ", "") not in ("q=0", "q=0.0"):
+            return True
+    return False
+
+
+def prefers(accept: str | None, wanted: str) -> bool:
+    """Whether an Accept header names the media type `wanted` first."""
+    return accept is not None and accept.lstrip().lower().startswith(wanted)

@@ -1,0 +1,100 @@
+"""The endpoint of the modern era: one POST, one request, one answer; going away cancels."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from mcp_gateway.core.asgi.body import ClientDisconnected
+from mcp_gateway.core.asgi.disconnect import watch
+from mcp_gateway.core.asgi.inflight import SLOT
+from mcp_gateway.core.call import Call, Client, Json
+from mcp_gateway.core.errors import GatewayError
+from mcp_gateway.ingress.envelope import Notification, Request, id_of
+from mcp_gateway.ingress.exchange import Arrival, Limits, Report, answer, failure, read_json, require_both, unexpected
+from mcp_gateway.ingress.modern import decode
+from mcp_gateway.ingress.reply import Reply
+
+SERVER_INFO_KEY: Final = "io.modelcontextprotocol/serverInfo"
+LISTEN: Final = "subscriptions/listen"
+_FOREVER: Final = float("inf")
+
+
+class ModernEndpoint:
+    """Serves protocol versions from 2026-07-28 on."""
+
+    __slots__ = ("_limits", "_report")
+
+    def __init__(self, limits: Limits, report: Report) -> None:
+        self._limits = limits
+        self._report = report
+
+    async def __call__(self, arrival: Arrival) -> None:
+        reply = Reply(arrival.send, arrival.request_id)
+        identifier: str | int | None = None
+        try:
+            require_both(arrival.head)
+            body = await read_json(arrival, self._limits)
+            identifier = id_of(body)
+            decoded = decode(arrival.head, body)
+            if isinstance(decoded, Notification):
+                await reply.accepted()
+                return
+            result = await self._answer(arrival, reply, *decoded)
+            if result is None:
+                return
+            status, message = 200, answer(identifier, result)
+        except ClientDisconnected:
+            return
+        except GatewayError as error:
+            status, message = failure(error, identifier, modern=True, request_id=arrival.request_id)
+        except Exception as defect:
+            fault = unexpected(self._report, arrival.request_id, defect)
+            status, message = failure(fault, identifier, modern=True, request_id=arrival.request_id)
+        await reply.finish(status, message)
+
+    async def _answer(
+        self, arrival: Arrival, reply: Reply, request: Request, client: Client, level: str | None
+    ) -> Json | None:
+        """The result, stamped with who answered; None when the client went away."""
+        served = arrival.served
+        listening = request.method == LISTEN
+        call = Call(
+            id=request.id,
+            request_id=arrival.request_id,
+            server=served.name,
+            method=request.method,
+            params=request.params,
+            principal=arrival.principal,
+            client=client,
+            link=reply,
+            deadline=_FOREVER if listening else asyncio.get_running_loop().time() + served.timeout,
+            snapshot=served.snapshot,
+            trail=reply.trail,
+            log_level=level,
+            headers=arrival.head.params,
+        )
+        if listening and SLOT in arrival.scope:
+            arrival.scope[SLOT].leave()
+        task = asyncio.current_task()
+        assert task is not None
+        gone = False
+
+        def leave() -> None:
+            nonlocal gone
+            gone = True
+            task.cancel()
+
+        try:
+            with watch(arrival.receive, leave, scope=arrival.scope):
+                reply.keep_alive()
+                result = await served.handler(call)
+        except asyncio.CancelledError:
+            reply.abandon()
+            if not gone:
+                raise
+            task.uncancel()
+            return None
+        meta = result.get("_meta")
+        stamped = {**meta, SERVER_INFO_KEY: served.server_info} if meta else {SERVER_INFO_KEY: served.server_info}
+        return {**result, "_meta": stamped}

@@ -1,0 +1,26 @@
+"""What the ingress knows of one virtual server: its handler and its name tag, of one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcp_gateway.core.call import Call, Json
+from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.ingress.dispatch import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One virtual server as the ingress serves it.
+
+    `handler` is the folded outer pipeline. `timeout` is the time a call may take, in seconds. `follow_lists`
+    calls back with the method of each list-changed notification from now on, and returns how to end that.
+    """
+
+    name: str
+    handler: Handler[Call, Result]
+    timeout: float
+    server_info: Json
+    follow_lists: Callable[[Callable[[str], None]], Callable[[], None]]
+    snapshot: str

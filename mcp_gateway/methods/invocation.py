@@ -1,0 +1,45 @@
+"""From a request to what an upstream will be asked."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mcp_gateway.calls.kinds import Invocation, Kind, ToolBinding
+from mcp_gateway.core.call import Call, Json
+from mcp_gateway.core.errors import Invalid
+
+_HOP_PREFIX: Final = "io.modelcontextprotocol/"
+
+
+def make(
+    call: Call, kind: Kind, *, upstream: str, target: str, changes: Json, tool: ToolBinding | None = None
+) -> Invocation:
+    """The invocation of `target` at `upstream`: the client's params with `changes`, without what belongs to the hop."""
+    params = {**call.params, **changes}
+    meta = params.pop("_meta", None)
+    notes = call.trail.notes
+    notes["upstream"] = upstream
+    notes["target"] = target
+    return Invocation(
+        call=call,
+        kind=kind,
+        upstream=upstream,
+        target=target,
+        params=params,
+        meta=_of_the_caller(meta) if meta else {},
+        tool=tool,
+    )
+
+
+def _of_the_caller(meta: Any) -> Json:
+    if not isinstance(meta, dict):
+        raise Invalid("_meta must be an object", pointer="/params/_meta")
+    return {key: value for key, value in meta.items() if not key.startswith(_HOP_PREFIX) and key != "progressToken"}
+
+
+def text(params: Json, key: str) -> str:
+    """The string under `key`; raises `Invalid` where there is none."""
+    value = params.get(key)
+    if not isinstance(value, str):
+        raise Invalid(f"{key} must be a string", pointer=f"/params/{key}")
+    return value

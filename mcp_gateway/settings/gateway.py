@@ -1,0 +1,76 @@
+"""`gateway.yaml` as a whole."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from mcp_gateway.settings.base import FrozenMapping, Model, Name, empty_mapping, refusal, section
+from mcp_gateway.settings.governance import EgressSettings, MetadataSettings, Policies, TelemetrySettings
+from mcp_gateway.settings.identity import IdentitySettings
+from mcp_gateway.settings.references import LocalPath
+from mcp_gateway.settings.server import ServerSettings
+from mcp_gateway.settings.state import StateSettings
+from mcp_gateway.settings.upstreams import Upstream
+
+
+class GatewaySettings(Model):
+    """Everything an admin writes about the gateway itself."""
+
+    server: ServerSettings = section()
+    state: StateSettings = section()
+    identity: IdentitySettings = section()
+    upstreams: FrozenMapping[Name, Upstream] = Field(
+        default_factory=empty_mapping,
+        description="MCP servers, by name: with a `command` a child process, with a `url` over HTTP.",
+        json_schema_extra={"additionalProperties": False},
+    )
+    virtual_servers: LocalPath = Field(
+        default="virtual_servers/", validate_default=True, description="Folder of the compositions."
+    )
+    policies: Policies | None = Field(default=None, description="Cedar policies. Absent: no policy stage.")
+    guardrails: LocalPath | None = Field(default=None, description="File of the guardrails.")
+    models: LocalPath | None = Field(default=None, description="File of the LLM plane.")
+    metadata: MetadataSettings | None = Field(default=None, description="The contract for request metadata.")
+    telemetry: TelemetrySettings = section()
+    egress: EgressSettings = section()
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> GatewaySettings:
+        if self.server.port == self.server.admin.port != 0:
+            raise refusal(
+                "the control plane must not share the data plane's port",
+                "give `server.admin.port` another one",
+                ("server", "admin", "port"),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _open_to_others(self) -> GatewaySettings:
+        if self.server.on_loopback:
+            return self
+        if not self.identity.issuers and not self.identity.virtual_accounts:
+            raise refusal(
+                "serving another interface than loopback needs `identity.issuers` or `identity.virtual_accounts`",
+                "listen on 127.0.0.1, or say who may call",
+                ("server", "host"),
+            )
+        if self.policies is None:
+            raise refusal(
+                "serving another interface than loopback without policies needs `policies: none`",
+                "add `policies: {path: policies/}`, or `policies: none` to let every caller use every tool",
+                ("server", "host"),
+            )
+        if any(key.secret is None for key in self.state.encryption_keys):
+            raise refusal(
+                "an encryption key file does not exist; one is made on loopback only",
+                "make one with `openssl rand -base64 32`",
+                ("state", "encryption_keys"),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_first_key_is_made(self) -> GatewaySettings:
+        for index, key in enumerate(self.state.encryption_keys[1:], 1):
+            if key.secret is None:
+                raise refusal("this encryption key file does not exist", at=("state", "encryption_keys", index))
+        return self

@@ -1,0 +1,119 @@
+"""`policies`, `metadata`, `egress` and `telemetry`: what is allowed, declared, reachable and recorded."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, model_validator
+
+from mcp_gateway.settings.addresses import Endpoint
+from mcp_gateway.settings.base import Flag, FrozenMapping, Model, Text, empty_mapping, refusal, section
+from mcp_gateway.settings.references import LocalPath
+
+MAX_METADATA: Final = 128
+"""Most characters of a metadata value."""
+
+_HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(:[0-9]{1,5})?")
+
+
+class PolicySettings(Model):
+    """Cedar policies. Present means deny by default."""
+
+    path: LocalPath = Field(default="policies/", validate_default=True, description="Folder of the policies.")
+    mode: Literal["enforce", "audit"] = Field(default="enforce", description="audit only records what would be denied.")
+
+
+def _policy_kind(value: Any) -> str:
+    return "folder" if isinstance(value, (Mapping, PolicySettings)) else "none"
+
+
+Policies = Annotated[
+    Annotated[PolicySettings, Tag("folder")] | Annotated[Literal["none"], Tag("none")],
+    Discriminator(_policy_kind),
+]
+"""A folder of policies, or the word `none`: serve another interface without any."""
+
+
+class MetadataKey(Model):
+    """What one key of the metadata may hold."""
+
+    required: Flag = Field(default=False, description="Calls without it are refused.")
+    allowed: tuple[str, ...] = Field(default=(), description="The values it may have; [] is any.")
+    pattern: str | None = Field(default=None, description="A regular expression for the whole value.")
+
+    @model_validator(mode="after")
+    def _compiles(self) -> MetadataKey:
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            raise refusal(f"not a regular expression: {error.msg}", at=("pattern",)) from error
+        for index, value in enumerate(self.allowed):
+            if len(value) > MAX_METADATA:
+                raise refusal(f"a metadata value has at most {MAX_METADATA} characters", at=("allowed", index))
+        return self
+
+
+class StampWhen(Model):
+    """Whose calls are stamped."""
+
+    subjects: tuple[Text, ...] = Field(default=(), description="Principals such as team:payments; [] is everybody.")
+
+
+class StampSettings(Model):
+    """Metadata that the gateway sets itself: identity outranks what the caller claims."""
+
+    when: StampWhen = section()
+    set: FrozenMapping[Text, Annotated[str, Strict()]] = Field(min_length=1, description="Keys and values to set.")
+
+
+class MetadataSettings(Model):
+    """The contract for what callers say about a request."""
+
+    keys: FrozenMapping[Text, MetadataKey] = Field(default_factory=empty_mapping, description="The keys, by name.")
+    unknown_keys: Literal["allow", "reject"] = Field(default="allow", description="What happens to other keys.")
+    mode: Literal["enforce", "audit"] = Field(
+        default="enforce", description="audit only records what would be refused."
+    )
+    stamp: tuple[StampSettings, ...] = Field(default=(), description="Metadata set by identity.")
+
+
+def _reachable(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        if not _HOST.fullmatch(value) or "/" in value:
+            raise refusal(
+                "expected a network such as 10.1.0.0/16 or a host name", "a network has no host bits set"
+            ) from error
+    return value
+
+
+class EgressSettings(Model):
+    """Where addresses that were learned, not configured, may lead besides the public internet."""
+
+    allow: tuple[Annotated[str, Strict(), AfterValidator(_reachable)], ...] = Field(
+        default=(), description="Networks and hosts."
+    )
+
+
+class AuditSettings(Model):
+    """The record of every call."""
+
+    path: LocalPath = Field(default="data/audit", validate_default=True, description="Folder of the record.")
+    bodies: Literal["none", "hashes", "redacted"] = Field(
+        default="none", description="What of the contents is recorded."
+    )
+
+
+class TelemetrySettings(Model):
+    """Traces, metrics and the audit record."""
+
+    otlp_endpoint: Endpoint | None = Field(default=None, description="Where traces are sent.")
+    trace_ratio: Annotated[float, Strict()] = Field(
+        default=1.0, ge=0, le=1, description="Share of requests that are traced."
+    )
+    prometheus: Flag = Field(default=True, description="Serve /metrics on the control plane.")
+    audit: AuditSettings = section()

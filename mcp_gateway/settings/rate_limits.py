@@ -1,0 +1,54 @@
+"""`rate_limits`: how often, counted per what."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field, Strict
+
+from mcp_gateway.settings.base import FrozenMapping, Model, Text, Whole, empty_mapping, refusal, section
+
+PER_PATTERN: Final = r"^(user|team|virtual_account|tool|metadata\..+)$"
+_PER: Final = re.compile(r"user|team|virtual_account|tool|metadata\.[^\s]{1,128}")
+
+
+def _per(value: str) -> str:
+    if not _PER.fullmatch(value):
+        raise refusal("expected user, team, virtual_account, tool or metadata.<key>")
+    return value
+
+
+Per = Annotated[str, Strict(), AfterValidator(_per), Field(json_schema_extra={"pattern": PER_PATTERN})]
+
+
+class WhenSettings(Model):
+    """Which calls a rule is about. What is left out matches everything."""
+
+    subjects: tuple[Text, ...] = Field(
+        default=(), description="Principals such as user:alice@example.com or team:payments."
+    )
+    tools: tuple[Text, ...] = Field(default=(), description="Globs over tools.")
+    metadata: FrozenMapping[Text, str] = Field(
+        default_factory=empty_mapping, description="Metadata the call must carry."
+    )
+
+
+class RateLimitSettings(Model):
+    """One limit. Every rule that matches a call must allow it."""
+
+    id: Text = Field(description="Names the rule in refusals, metrics and records.")
+    limit: Whole = Field(description="Calls per unit.")
+    unit: Literal["calls_per_second", "calls_per_minute", "calls_per_hour", "calls_per_day"] = Field(
+        description="The unit."
+    )
+    per: tuple[Per, ...] = Field(
+        default=(), description="Each combination has a pool of its own; [] is one shared pool."
+    )
+    when: WhenSettings = section()
+    mode: Literal["enforce", "audit"] = Field(
+        default="enforce", description="audit only records what would be refused."
+    )
+    on_store_error: Literal["allow", "deny"] = Field(
+        default="allow", description="What happens when the shared store is down."
+    )

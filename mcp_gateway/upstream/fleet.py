@@ -1,0 +1,183 @@
+"""All upstreams of one process."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from mcp_gateway.calls.inventory import Inventory, InventoryChanged
+from mcp_gateway.calls.kinds import Invocation, Result
+from mcp_gateway.core.call import Json
+from mcp_gateway.core.egress.tls import TlsFiles
+from mcp_gateway.core.errors import Unreachable
+from mcp_gateway.core.hub import Hub
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.policy.authorize import Permitted
+from mcp_gateway.upstream.connect import Connector
+from mcp_gateway.upstream.connect_http import HttpConnector
+from mcp_gateway.upstream.connect_stdio import StdioConnector
+from mcp_gateway.upstream.credentials import Credentials, FixedHeaders
+from mcp_gateway.upstream.health import Health
+from mcp_gateway.upstream.spec import HeaderAuthSpec, HttpSpec, Log, StdioSpec, UpstreamSpec
+from mcp_gateway.upstream.unusable import UnusableConnector
+from mcp_gateway.upstream.upstream import Upstream
+
+DRAIN_SECONDS: Final = 30.0
+"""Calls under way to an upstream that is removed or replaced get this long to end."""
+
+SWAP_SECONDS: Final = 10.0
+"""A changed upstream goes on in its old shape until the new one was tried, at most this long."""
+
+_PARTING_SECONDS: Final = 2.0
+
+
+class Fleet:
+    """Starts, replaces and ends upstreams as the configuration says, and finds the one that a call goes to.
+
+    `changes` gets every new inventory, also when an upstream becomes unavailable or comes back.
+    `recovered` gets the name of each upstream that is back (or reached for the first time).
+    """
+
+    def __init__(self, log: Log, *, base_dir: Path) -> None:
+        """Relative working directories are relative to `base_dir`."""
+        self._log = log
+        self._base_dir = base_dir
+        self._upstreams: dict[str, Upstream] = {}
+        self._disabled: frozenset[str] = frozenset()
+        self._parting: set[asyncio.Task[None]] = set()
+        self._applying = asyncio.Lock()
+        self._tls: ssl.SSLContext | None = None
+        self.changes: Hub[InventoryChanged] = Hub()
+        self.recovered: Hub[str] = Hub()
+
+    # ------------------------------------------------------------ configuration
+
+    async def apply(self, upstreams: Mapping[str, UpstreamSpec]) -> None:
+        """Make it so: start what is new, end what is gone, replace what changed, leave alone what did not.
+
+        Does not wait for new upstreams (see `settled`), but for changed ones, so that nothing is interrupted.
+        """
+        async with self._applying:
+            wanted = {name: spec for name, spec in upstreams.items() if spec.enabled}
+            self._disabled = frozenset(upstreams.keys() - wanted.keys())
+            for name in self._upstreams.keys() - wanted.keys():
+                self._part(self._upstreams.pop(name))
+            successors: dict[str, Upstream] = {}
+            for name, spec in wanted.items():
+                current = self._upstreams.get(name)
+                if current is not None and current.spec == spec:
+                    continue
+                upstream = self._make(name, spec)
+                upstream.start()
+                if current is None:
+                    self._upstreams[name] = upstream
+                else:
+                    successors[name] = upstream
+            if successors:
+                await _all_tried(successors.values(), SWAP_SECONDS)
+            for name, upstream in successors.items():
+                old, self._upstreams[name] = self._upstreams[name], upstream
+                self._part(old)
+                self.changes.publish(InventoryChanged(upstream.inventory))
+
+    async def settled(self, timeout: float) -> None:
+        """Return when every upstream was tried once, well or not, at the latest after `timeout` seconds."""
+        await _all_tried(self._upstreams.values(), timeout)
+
+    async def close(self) -> None:
+        """End all upstreams; calls under way get a moment."""
+        async with self._applying:
+            for upstream in self._upstreams.values():
+                self._part(upstream, _PARTING_SECONDS)
+            self._upstreams.clear()
+            if self._parting:
+                await asyncio.wait(tuple(self._parting))
+
+    # ------------------------------------------------------------ use
+
+    def inventory(self, name: str) -> Inventory:
+        """What an upstream offers, as last read. Never raises."""
+        upstream = self._upstreams.get(name)
+        if upstream is not None:
+            return upstream.inventory
+        why = "the upstream is disabled" if name in self._disabled else "there is no such upstream"
+        return Inventory(name, error=why)
+
+    def invoke(self, permitted: Permitted[Invocation]) -> Awaitable[Result]:
+        """Carry out an invocation: the terminal of the inner pipeline. Raises `UpstreamError`, `Overloaded`."""
+        invocation = permitted.call
+        upstream = self._upstreams.get(invocation.upstream)
+        if upstream is None:
+            raise Unreachable("the upstream is no longer configured", sent=False, upstream=invocation.upstream)
+        return upstream.invoke(invocation)
+
+    async def watch(
+        self, upstream: str, uri: str, principal: Principal, on_update: Callable[[Json], None]
+    ) -> Callable[[], None]:
+        """Follow a resource; see `methods.subscriptions.WatchResource`. Raises `UpstreamError`."""
+        found = self._upstreams.get(upstream)
+        if found is None:
+            raise Unreachable("the upstream is no longer configured", sent=False, upstream=upstream)
+        return await found.watch(uri, principal, on_update)
+
+    def health(self) -> Mapping[str, Health]:
+        """How every upstream is doing."""
+        return {name: upstream.health() for name, upstream in self._upstreams.items()}
+
+    # ------------------------------------------------------------ inside
+
+    def _make(self, name: str, spec: UpstreamSpec) -> Upstream:
+        credentials: Credentials = FixedHeaders()
+        if isinstance(spec, HttpSpec) and isinstance(spec.auth, HeaderAuthSpec):
+            credentials = FixedHeaders(spec.auth.headers)
+        return Upstream(
+            name,
+            spec,
+            self._connector(name, spec),
+            credentials=credentials,
+            log=self._log,
+            publish=self._publish,
+            recovered=self.recovered.publish,
+        )
+
+    def _connector(self, name: str, spec: UpstreamSpec) -> Connector:
+        if isinstance(spec, StdioSpec):
+            return StdioConnector(name, spec, base_dir=self._base_dir)
+        assert isinstance(spec, HttpSpec)
+        if spec.auth.type not in ("none", "header"):
+            return UnusableConnector(f"credentials of type {spec.auth.type} are not available")
+        try:
+            return HttpConnector(name, spec, tls=self._trust(spec))
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError, BadUrl a ValueError
+            self._log.error("upstream_tls_unusable", upstream=name, error=type(error).__name__)
+            return UnusableConnector("its address or certificates cannot be used")
+
+    def _trust(self, spec: HttpSpec) -> ssl.SSLContext | None:
+        if not spec.url.lower().startswith("https:"):
+            return None
+        if spec.tls is not None:
+            return TlsFiles(spec.tls.ca, spec.tls.client_cert, spec.tls.client_key).context()
+        if self._tls is None:
+            self._tls = TlsFiles().context()
+        return self._tls
+
+    def _publish(self, upstream: Upstream, change: InventoryChanged) -> None:
+        # One that is replaced or not yet in place has nothing to say: its inventory is not the one to be found here.
+        if self._upstreams.get(upstream.name) is upstream:
+            self.changes.publish(change)
+
+    def _part(self, upstream: Upstream, patience: float = DRAIN_SECONDS) -> None:
+        task = asyncio.create_task(upstream.close(patience))
+        self._parting.add(task)
+        task.add_done_callback(self._parting.discard)
+
+
+async def _all_tried(upstreams: Iterable[Upstream], timeout: float) -> None:
+    waiting = [asyncio.ensure_future(upstream.tried()) for upstream in tuple(upstreams)]
+    if waiting:
+        _, late = await asyncio.wait(waiting, timeout=timeout)
+        for task in late:
+            task.cancel()

@@ -1,0 +1,153 @@
+"""`python -m tests.bench`: throughput and latency of the gateway, next to no gateway and to a plain forwarder.
+
+The last line on standard output is one JSON object; ./bench.json holds the same. Exit code 1 for wrong answers, and
+with --strict for a missed target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+import uvloop
+from rich.console import Console
+
+from tests.bench import hotspots, table
+from tests.bench.measure import DEFAULT, QUICK, Plan, Round, figures, run_round, spread, wrong
+from tests.bench.processes import Cores, Gateway, announced, gateway, machine, pinned
+from tests.bench.scenarios import DIRECT, FORWARDER, OPEN, PEER, Scenario, chosen
+from tests.bench.sites import SITES
+from tests.bench.targets import Report
+
+COLD_STARTS = 3
+WIDTH = 150
+PROFILED = "open_new_json_c32"
+
+
+def _options(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short rounds: under 40 seconds, noisier")
+    parser.add_argument("--scenario", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    parser.add_argument("--json", action="store_true", help="only the line of JSON")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 when a target is missed")
+    parser.add_argument("--peer", choices=[PEER], help="measure a peer's proxy as well")
+    parser.add_argument("--profile", action="store_true", help=f"where the time goes in one scenario ({PROFILED})")
+    parser.add_argument("--output", type=Path, default=Path("bench.json"), help="default: %(default)s")
+    options = parser.parse_args(argv)
+    if options.peer and importlib.util.find_spec("fastmcp") is None:
+        print("FastMCP is not installed: its figures are left out", file=sys.stderr)
+        options.peer = None
+    try:
+        options.chosen = chosen(options.scenario, peer=options.peer is not None)
+    except ValueError as error:
+        parser.error(str(error))
+    return options
+
+
+@contextlib.contextmanager
+def systems(
+    home: Path, cores: Cores, upstream: int, scenarios: Sequence[Scenario]
+) -> Iterator[tuple[dict[str, int], Gateway]]:
+    """The ports of all that the scenarios need, and the gateway among it."""
+    with contextlib.ExitStack() as running:
+        forwarder = running.enter_context(announced(cores.gateway, "tests.bench.forwarder", str(upstream)))
+        own = running.enter_context(gateway(home, cores.gateway, upstream))
+        ports = {DIRECT: upstream, FORWARDER: forwarder, OPEN: own.port}
+        proxied = {one.cell.site.name for one in scenarios if one.system == PEER}
+        for site in SITES:
+            if site.name in proxied:
+                url = f"http://127.0.0.1:{upstream}{site.path}"
+                peer = announced(cores.gateway, "tests.conformance.peer_fastmcp", url)
+                ports[f"{PEER}-{site.name}"] = running.enter_context(peer)
+        yield ports, own
+
+
+def measure(console: Console, scenarios: Sequence[Scenario], plan: Plan) -> Report:
+    """Start everything, run the rounds, report."""
+    cores = Cores.available()
+    about = machine(cores)
+    with (
+        pinned(cores.load),
+        tempfile.TemporaryDirectory(prefix="bench-") as home,
+        announced(cores.upstream, "tests.bench.upstream") as upstream,
+    ):
+        console.print("cold starts", style="dim")
+        starts = [_cold_start(Path(home), cores, upstream) for _ in range(COLD_STARTS)]
+        with systems(Path(home), cores, upstream, scenarios) as (ports, own):
+            rounds = [_round(console, number, scenarios, ports, plan, own) for number in range(1, plan.rounds + 1)]
+            rss = own.rss_mb()
+    return Report(
+        scenarios={one.name: figures(one, rounds) for one in scenarios},
+        rss_mb=round(rss, 1),
+        cold_start_s=round(median(starts), 3),
+        machine=about,
+        noise={one.name: round(spread(one, rounds), 3) for one in scenarios if one.system in (DIRECT, FORWARDER)},
+        wrong={name: len(problems) for name, problems in _complain(console, rounds).items()},
+    )
+
+
+def _cold_start(home: Path, cores: Cores, upstream: int) -> float:
+    with gateway(home, cores.gateway, upstream) as started:
+        return started.started
+
+
+def _round(
+    console: Console, number: int, scenarios: Sequence[Scenario], ports: Mapping[str, int], plan: Plan, own: Gateway
+) -> Round:
+    with console.status("") as status:
+
+        def done(scenario: Scenario) -> None:
+            status.update(f"round {number} of {plan.rounds}: {scenario.name} done")
+            own.forget_log()
+
+        samples = uvloop.run(run_round(scenarios, ports, plan, done))
+    console.print(f"round {number} of {plan.rounds} done", style="dim")
+    return samples
+
+
+def _complain(console: Console, rounds: Sequence[Round]) -> dict[str, list[str]]:
+    found = wrong(rounds)
+    for name, problems in found.items():
+        console.print(f"{name}: {problems[0]}", style="red", markup=False, soft_wrap=True)
+    return found
+
+
+def profile(console: Console, seconds: float) -> int:
+    """Print where the time goes."""
+    cores = Cores.available()
+    scenario = next(one for one in chosen([]) if one.name == PROFILED)
+    with (
+        pinned(cores.load),
+        tempfile.TemporaryDirectory(prefix="bench-") as home,
+        announced(cores.upstream, "tests.bench.upstream") as upstream,
+    ):
+        sample, found = hotspots.profile(Path(home), cores, upstream, scenario, seconds)
+    hotspots.show(console, sample, found)
+    return 1 if sample.wrong else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _options(argv)
+    console = Console(quiet=options.json, highlight=False)
+    if not console.is_terminal:
+        console = Console(quiet=options.json, highlight=False, width=WIDTH)
+    if options.profile:
+        return profile(console, 2.0 if options.quick else 6.0)
+    report = measure(console, options.chosen, QUICK if options.quick else DEFAULT)
+    table.show(console, report)
+    line = json.dumps(report.as_json())
+    options.output.write_text(line + "\n")
+    print(line, flush=True)
+    missed = any(not verdict["met"] for verdict in report.verdicts().values())
+    return 1 if report.wrong or (options.strict and missed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Rounds: every scenario in turn, several times, and the medians of what is compared within a round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from tests.bench.load import Sample, drive
+from tests.bench.scenarios import DIRECT, FORWARDER, Scenario
+
+Round = Mapping[str, Sample]
+"""The samples of one round, by scenario."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long. `warm` and `seconds` are of one scenario in one round; `requests` bounds those of a connection."""
+
+    rounds: int
+    warm: float
+    seconds: float
+    requests: int = 1_000_000
+
+
+DEFAULT: Final = Plan(rounds=5, warm=0.15, seconds=0.75)
+QUICK: Final = Plan(rounds=3, warm=0.08, seconds=0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Medians over the rounds; the last two are None where the scenario they compare with was not run."""
+
+    rps: float
+    p50_ms: float
+    p99_ms: float
+    added_p50_ms: float | None
+    ratio_to_forwarder: float | None
+
+
+async def run_round(
+    scenarios: Sequence[Scenario], ports: Mapping[str, int], plan: Plan, done: Callable[[Scenario], None]
+) -> Round:
+    """Run every scenario once; `done` hears of each."""
+    samples: dict[str, Sample] = {}
+    for scenario in scenarios:
+        samples[scenario.name] = await drive(
+            scenario.target(ports),
+            scenario.cell.connections,
+            warm=plan.warm,
+            seconds=plan.seconds,
+            requests=plan.requests,
+        )
+        done(scenario)
+    return samples
+
+
+def figures(scenario: Scenario, rounds: Sequence[Round]) -> Figures:
+    """A scenario's medians. Differences and ratios are taken inside each round, where the machine was the same."""
+    own = [samples[scenario.name] for samples in rounds]
+    label = scenario.cell.label
+    direct = [samples[f"{DIRECT}_{label}"] for samples in rounds if f"{DIRECT}_{label}" in samples]
+    forwarded = [samples[f"{FORWARDER}_{label}"] for samples in rounds if f"{FORWARDER}_{label}" in samples]
+    return Figures(
+        rps=round(median(one.rps for one in own), 1),
+        p50_ms=round(median(one.p50_ms for one in own), 4),
+        p99_ms=round(median(one.p99_ms for one in own), 4),
+        added_p50_ms=round(median(a.p50_ms - b.p50_ms for a, b in zip(own, direct, strict=True)), 4)
+        if direct
+        else None,
+        ratio_to_forwarder=round(median(a.rps / b.rps for a, b in zip(own, forwarded, strict=True)), 3)
+        if forwarded
+        else None,
+    )
+
+
+def spread(scenario: Scenario, rounds: Sequence[Round]) -> float:
+    """How far the throughput of the rounds lies apart, as a part of its median: what the machine does by itself."""
+    own = [samples[scenario.name].rps for samples in rounds]
+    middle = median(own)
+    return (max(own) - min(own)) / middle if middle else 0.0
+
+
+def wrong(rounds: Sequence[Round]) -> dict[str, list[str]]:
+    """What was wrong, by scenario."""
+    found: dict[str, list[str]] = {}
+    for samples in rounds:
+        for name, sample in samples.items():
+            if sample.wrong:
+                found.setdefault(name, []).extend(sample.wrong)
+    return found

@@ -1,0 +1,187 @@
+"""The processes of the bench, each on its core: upstream, forwarder, gateway, a peer's proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.bench.sites import SITES
+from tests.support import ROOT
+
+START: Final = 30.0
+STOP: Final = 10.0
+_POLL: Final = 0.005
+
+_GATEWAY: Final = """\
+server:
+  host: 127.0.0.1
+  port: {port}
+  public_url: http://127.0.0.1:{port}
+  admin: {{host: 127.0.0.1, port: {admin}}}
+identity:
+  anonymous: loopback
+upstreams:
+{upstreams}
+virtual_servers: virtual_servers/
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Which core each process is pinned to. On one core they share it."""
+
+    gateway: int
+    upstream: int
+    load: int
+
+    @classmethod
+    def available(cls) -> Cores:
+        """The first core for what is measured, the others for the ends."""
+        first, *rest = sorted(os.sched_getaffinity(0))
+        return cls(first, rest[0] if rest else first, rest[-1] if rest else first)
+
+    def __str__(self) -> str:
+        if self.gateway == self.upstream:
+            return "ONE CORE: gateway, upstream and load share it, so ratios flatter and latencies include waiting"
+        shared = "upstream and load share" if self.upstream == self.load else f"upstream on {self.upstream}, load on"
+        return f"gateway, forwarder and peers on core {self.gateway}; {shared} core {self.load}"
+
+
+@contextlib.contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """This process on one core, and afterwards where it was."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def announced(core: int, module: str, *arguments: str) -> Iterator[int]:
+    """The port of a module that prints `{"port": N}` once it listens."""
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            os.sched_setaffinity(process.pid, {core})
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"{module} ended before it listened (exit code {process.wait(STOP)})")
+            yield int(json.loads(line)["port"])
+        finally:
+            stop(process)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that says it is ready. `started` is how many seconds that took."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+    started: float
+
+    def rss_mb(self) -> float:
+        """Resident memory now."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def forget_log(self) -> None:
+        """Empty the log: it grows by megabytes a second."""
+        os.truncate(self.log, 0)
+
+
+@contextlib.contextmanager
+def gateway(home: Path, core: int, upstream: int, runner: Sequence[str] = ("-m", "mcp_gateway")) -> Iterator[Gateway]:
+    """A gateway with a virtual server for each site, its log in a file as in production."""
+    port, admin = _free_ports(2)
+    config = _configure(home, port, admin, upstream)
+    log = home / "gateway.log"
+    command = [sys.executable, *runner, "serve", "--config", str(config)]
+    with log.open("ab") as sink:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+    try:
+        os.sched_setaffinity(process.pid, {core})
+        _await_ready(admin, process, log)
+        yield Gateway(process, port, log, time.perf_counter() - began)
+    finally:
+        stop(process)
+
+
+def _configure(home: Path, port: int, admin: int, upstream: int) -> Path:
+    servers = home / "virtual_servers"
+    servers.mkdir(exist_ok=True)
+    for site in SITES:
+        (servers / f"{site.name}.yaml").write_text(f"name: {site.name}\nsources:\n  - upstream: {site.name}\n")
+    upstreams = "\n".join(f"  {site.name}: {{url: 'http://127.0.0.1:{upstream}{site.path}'}}" for site in SITES)
+    config = home / "gateway.yaml"
+    config.write_text(_GATEWAY.format(port=port, admin=admin, upstreams=upstreams))
+    return config
+
+
+def stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+    """End a process: politely, then for good."""
+    process.terminate()
+    try:
+        process.wait(STOP)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(STOP)
+
+
+def machine(cores: Cores) -> dict[str, object]:
+    """What the figures were measured on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    return {
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "pinning": str(cores),
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now. All are held until the last is known, so they differ."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def _await_ready(admin: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START
+    while process.poll() is None and time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", admin, timeout=1)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(_POLL)
+    state = "is not ready" if process.poll() is None else f"ended with code {process.returncode}"
+    raise RuntimeError(f"the gateway {state}:\n{log.read_text(errors='replace')[-4000:]}")

@@ -1,0 +1,82 @@
+"""What is measured: cells of era, shape and connections, each through every system. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tests.bench.asking import Method, Target
+from tests.bench.sites import SITES, Era, Site
+
+DIRECT: Final = "direct"
+FORWARDER: Final = "forwarder"
+OPEN: Final = "open"
+PEER: Final = "fastmcp"
+
+_SITES: Final[Mapping[tuple[str, str, int], Site]] = {(site.era, site.shape, site.tools): site for site in SITES}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One kind of load. `label` is the part of a scenario's name that its systems share."""
+
+    label: str
+    era: Era
+    site: Site
+    connections: int
+    method: Method = "tools/call"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A cell through a system. `era` is the client's."""
+
+    name: str
+    system: str
+    cell: Cell
+    era: Era
+
+    def target(self, ports: Mapping[str, int]) -> Target:
+        """Where its load goes, given the ports of the systems (a peer has one for each site)."""
+        site = self.cell.site
+        path = f"/servers/{site.name}/mcp" if self.system == OPEN else "/mcp" if self.system == PEER else site.path
+        port = ports[f"{PEER}-{site.name}" if self.system == PEER else self.system]
+        return Target(port, path, self.era, site, self.cell.method)
+
+
+def cells() -> Iterator[Cell]:
+    """Both eras, JSON and event streams, one connection and 32; the list of 200 tools from the cache."""
+    for shape in ("json", "sse"):
+        for era in ("new", "old"):
+            for connections in (1, 32):
+                yield Cell(f"{era}_{shape}_c{connections}", era, _SITES[era, shape, 20], connections)
+    yield Cell("tools_list_200", "new", _SITES["new", "json", 200], 32, "tools/list")
+
+
+def scenarios(*, peer: bool = False) -> Iterator[Scenario]:
+    """All scenarios, in the order in which a round runs them: what is compared stands together."""
+    for cell in cells():
+        listing = cell.method == "tools/list"
+        for system in (DIRECT, FORWARDER):
+            yield Scenario(f"{system}_{cell.label}", system, cell, cell.era)
+        yield Scenario(cell.label if listing else f"{OPEN}_{cell.label}", OPEN, cell, cell.era)
+        if cell.site.shape == "json" and cell.connections == 32 and not listing:
+            other: Era = "old" if cell.era == "new" else "new"
+            yield Scenario(f"{OPEN}_{other}_to_{cell.label}", OPEN, cell, other)
+        if peer and cell.site.shape == "json" and not listing:
+            yield Scenario(f"{PEER}_{cell.label}", PEER, cell, cell.era)
+
+
+def chosen(names: Iterable[str], *, peer: bool = False) -> list[Scenario]:
+    """The scenarios with these names and those they are compared with; all without names.
+
+    Raises `ValueError` for a name that no scenario has.
+    """
+    known = list(scenarios(peer=peer))
+    names = set(names)
+    if unknown := names - {one.name for one in known}:
+        raise ValueError(f"no scenario {', '.join(sorted(unknown))}; there are: {', '.join(one.name for one in known)}")
+    labels = {one.cell.label for one in known if one.name in names}
+    yardsticks = {f"{system}_{label}" for label in labels for system in (DIRECT, FORWARDER)}
+    return [one for one in known if not names or one.name in names or one.name in yardsticks]

@@ -1,0 +1,47 @@
+"""The report as a person reads it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.targets import Report
+
+
+def show(console: Console, report: Report) -> None:
+    """Print figures, noise and targets."""
+    table = Table(title=f"{report.machine['cpu']}, Python {report.machine['python']}")
+    table.add_column("scenario", no_wrap=True)
+    for heading in ("requests/s", "p50 ms", "p99 ms", "added p50 ms", "of forwarder"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    before = ""
+    for name, one in report.scenarios.items():
+        system = name.partition("_")[0]
+        if system == "direct" and before:
+            table.add_section()
+        before = system
+        table.add_row(
+            name,
+            f"{one.rps:,.0f}",
+            f"{one.p50_ms:.3f}",
+            f"{one.p99_ms:.3f}",
+            "" if one.added_p50_ms is None else f"{one.added_p50_ms:+.3f}",
+            "" if one.ratio_to_forwarder is None else f"{one.ratio_to_forwarder:.2f}",
+        )
+    console.print(table)
+    console.print(str(report.machine["pinning"]))
+    noise = ", ".join(f"{name} {part:.0%}" for name, part in report.noise.items())
+    console.print(f"noise (how far the rounds of one scenario lie apart): {noise}", soft_wrap=True)
+    _show_targets(console, report)
+
+
+def _show_targets(console: Console, report: Report) -> None:
+    table = Table(title="targets")
+    for heading in ("figure", "wanted", "measured", ""):
+        table.add_column(heading, justify="left" if heading == "figure" else "right")
+    for name, verdict in report.verdicts().items():
+        met = "[green]met[/green]" if verdict["met"] else "[red]missed[/red]"
+        table.add_row(name, f"{verdict['wanted']:,}", f"{verdict['measured']:,}", met)
+    console.print(table)
+    for name, count in report.wrong.items():
+        console.print(f"[red bold]{name}: {count} wrong answers[/red bold]")

@@ -1,0 +1,72 @@
+"""What the gateway is to reach. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from tests.bench.measure import Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A figure and its bound: the least that is wanted, or with `most` the most."""
+
+    name: str
+    wanted: float
+    read: Callable[[Report], float | None]
+    most: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one bench found."""
+
+    scenarios: Mapping[str, Figures]
+    rss_mb: float
+    cold_start_s: float
+    machine: Mapping[str, object]
+    noise: Mapping[str, float]
+    wrong: Mapping[str, int]
+
+    def verdicts(self) -> dict[str, dict[str, Any]]:
+        """Each target that this bench measured: wanted, measured, met."""
+        found: dict[str, dict[str, Any]] = {}
+        for target in TARGETS:
+            measured = target.read(self)
+            if measured is not None:
+                met = measured <= target.wanted if target.most else measured >= target.wanted
+                found[target.name] = {"wanted": target.wanted, "measured": measured, "met": met}
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "scenarios": {name: asdict(one) for name, one in self.scenarios.items()},
+            "rss_mb": self.rss_mb,
+            "cold_start_s": self.cold_start_s,
+            "machine": dict(self.machine),
+            "noise": dict(self.noise),
+            "wrong_answers": dict(self.wrong),
+            "targets": self.verdicts(),
+        }
+
+
+def _figure(scenario: str, name: str) -> Callable[[Report], float | None]:
+    def read(report: Report) -> float | None:
+        figures = report.scenarios.get(scenario)
+        value: float | None = None if figures is None else getattr(figures, name)
+        return value
+
+    return read
+
+
+TARGETS: Final = (
+    Target("ratio_new_c32", 0.60, _figure("open_new_json_c32", "ratio_to_forwarder")),
+    Target("ratio_old_c32", 0.45, _figure("open_old_json_c32", "ratio_to_forwarder")),
+    Target("added_p50_ms_new_c1", 0.35, _figure("open_new_json_c1", "added_p50_ms"), most=True),
+    Target("added_p50_ms_old_c1", 0.35, _figure("open_old_json_c1", "added_p50_ms"), most=True),
+    Target("tools_list_200_rps", 5000.0, _figure("tools_list_200", "rps")),
+    Target("rss_mb", 120.0, lambda report: report.rss_mb, most=True),
+    Target("cold_start_s", 1.5, lambda report: report.cold_start_s, most=True),
+)
