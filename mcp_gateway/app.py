@@ -22,6 +22,7 @@ from mcp_gateway.core.asgi.drain import Drain
 from mcp_gateway.core.asgi.hosts import AllowedOrigins, CheckHost
 from mcp_gateway.core.asgi.inflight import InFlight
 from mcp_gateway.core.asgi.types import App
+from mcp_gateway.core.egress.addresses import Allowed
 from mcp_gateway.core.errors import ConfigurationError, GatewayError, Problem
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.live import Live
@@ -40,7 +41,9 @@ from mcp_gateway.ingress.served import Served
 from mcp_gateway.ingress.sessions import Sessions
 from mcp_gateway.settings.keys import key_ring
 from mcp_gateway.settings.settings import Settings
+from mcp_gateway.settings.state import StateSettings
 from mcp_gateway.upstream.fleet import Fleet
+from mcp_gateway.upstream.spec import Reach
 
 SETTLE_SECONDS: Final = 15.0
 """How long starting and reloading wait for upstreams to be tried once."""
@@ -64,7 +67,8 @@ class Gateway:
         self._hubs: dict[str, Hub[frozenset[Change]]] = {}
         keys = key_ring(settings.state)
         self.drain = Drain()
-        self.fleet = Fleet(self._log, base_dir=settings.base_dir)
+        reach = Reach(Allowed.parse(settings.gateway.egress.allow), settings.limits.response)
+        self.fleet = Fleet(self._log, base_dir=settings.base_dir, reach=reach)
         self.fleet.changes.listen(self._on_inventory)
         self.fleet.recovered.listen(self._on_recovered)
         self._sessions = Sessions(Sealer(keys, "session"))
@@ -265,6 +269,8 @@ class Gateway:
         """Put `compiled` in force and tell listeners what changed, or was said to have changed."""
         old = self._live.swap(snapshot(settings, compiled, self._standing))
         self._served.swap(self._live.current.served)
+        if not self._started:
+            return
         for name, catalog in compiled.items():
             before = old.catalogs.get(name)
             if before is None:
@@ -325,7 +331,8 @@ def _refuse_rebinding(old: Settings, new: Settings) -> None:
     """Listeners and keys are fixed at start; changing them needs a restart, and saying so beats ignoring it."""
     fixed = (
         ("server", old.server, new.server),
-        ("state", old.state, new.state),
+        ("state", _fixed_state(old.state), _fixed_state(new.state)),
+        ("egress", old.gateway.egress, new.gateway.egress),
     )
     problems = [
         Problem("gateway.yaml", 0, 0, f"`{name}` changed: restart the gateway to apply it", "the rest can be reloaded")
@@ -334,6 +341,11 @@ def _refuse_rebinding(old: Settings, new: Settings) -> None:
     ]
     if problems:
         raise ConfigurationError(problems)
+
+
+def _fixed_state(state: StateSettings) -> tuple[object, ...]:
+    # A key that was made at start is no change: a key with a file is known by the file.
+    return (state.database, state.redis, *(key.path or key.secret for key in state.encryption_keys))
 
 
 def _bracketed(host: str) -> str:

@@ -52,9 +52,9 @@ async def shown(
     try:
         result = await call_tool(name, arguments)
     except ModelRetry as failed:
-        print(f"failed  {name} {arguments}\n        {failed.message[:100]}")
+        print(f"failed  {name} {arguments}\n        {failed.message[:200]}")
         raise
-    print(f"ok      {name} {arguments}\n        {' '.join(str(result).split())[:100]}")
+    print(f"ok      {name} {arguments}\n        {' '.join(str(result).split())[:200]}")
     return result
 
 

@@ -97,7 +97,7 @@ async def run(url: str, mode: str) -> int:
                 return 0 if any(happened.ok for happened in so_far) else 1
             so_far.append(await call(client, move))
             print(f"{'ok     ' if so_far[-1].ok else 'refused'} {move.tool} {move.arguments}")
-            print(f"        {so_far[-1].text[:100]}")
+            print(f"        {so_far[-1].text[:200]}")
     print(f"no answer after {MAX_TURNS} turns", file=sys.stderr)
     return 1
 

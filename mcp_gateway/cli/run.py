@@ -27,6 +27,8 @@ from mcp_gateway.settings.settings import Settings
 DRAIN_SECONDS: Final = 30.0
 """How long calls in flight may take to end after a signal to stop."""
 
+_TICK_MS: Final = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -110,7 +112,7 @@ async def run(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, reload)
-        watcher = loop.create_task(_watch(here.gateway, stop)) if watch else None
+        watcher = loop.create_task(_watch(here.gateway, config, stop)) if watch else None
         announce(here)
         await stop.wait()
         log.info("stopping", in_flight=here.gateway.drain.count)
@@ -122,13 +124,28 @@ async def run(
     records.flush()
 
 
-async def _watch(gateway: Gateway, stop: asyncio.Event) -> None:
+async def _watch(gateway: Gateway, config: Path, stop: asyncio.Event) -> None:
+    """Reload after every change of a file that was read, or of a folder that new ones may appear in."""
     while not stop.is_set():
         settings = gateway.settings
         watched = {str(path) for path in (*settings.files, *settings.folders) if path.exists()}
-        async for _ in awatch(*watched, stop_event=stop, recursive=False):
-            await gateway.reload()
-            break
+        changes = awatch(*watched, stop_event=stop, recursive=False, rust_timeout=_TICK_MS, yield_on_timeout=True)
+        first = True
+        async with contextlib.aclosing(changes):
+            async for changed in changes:
+                # What changed before the watch stood is noticed at its first tick.
+                missed = first and await asyncio.to_thread(_differs, config, gateway.settings)
+                first = False
+                if changed or missed:
+                    await gateway.reload()
+                    break
+
+
+def _differs(config: Path, settings: Settings) -> bool:
+    try:
+        return load_file(config).digest != settings.digest
+    except ConfigurationError:
+        return False
 
 
 def edge_limits(limits: LimitSettings) -> EdgeLimits:

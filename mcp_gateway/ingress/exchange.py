@@ -20,6 +20,8 @@ from mcp_gateway.ingress.served import Served
 
 _JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
+_USUAL: Final = frozenset({f"{_JSON}, {EVENTS}", f"{_JSON},{EVENTS}", f"{EVENTS}, {_JSON}", f"{EVENTS},{_JSON}"})
+"""The Accept headers that clients really send; anything else is read by the rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ Endpoint = Callable[[Arrival], Awaitable[None]]
 
 async def read_json(arrival: Arrival, limits: Limits) -> object:
     """The body as one strictly parsed JSON value; raises `UnsupportedMedia`, `BodyTooLarge`, `JsonError`."""
-    media = (arrival.head.content_type or "").partition(";")[0].strip().lower()
-    if media != _JSON:
+    media = arrival.head.content_type or ""
+    if media != _JSON and media.partition(";")[0].strip().lower() != _JSON:
         raise UnsupportedMedia("Content-Type must be application/json")
     return strictjson.loads(await read_body(arrival.receive, limits.body), limits.json)
 
@@ -66,7 +68,8 @@ def unexpected(report: Report, request_id: str, error: Exception) -> GatewayErro
 
 def require_both(head: Head) -> None:
     """Clients must accept JSON and event streams (Streamable HTTP, sending messages); raises `NotAcceptable`."""
-    if not (accepts(head.accept, _JSON) and accepts(head.accept, EVENTS)):
+    accept = head.accept
+    if accept not in _USUAL and not (accepts(accept, _JSON) and accepts(accept, EVENTS)):
         raise NotAcceptable("Accept must list application/json and text/event-stream")
 
 

@@ -40,7 +40,7 @@ def read_head(headers: RawHeaders) -> Head:
         session=_text(get(b"mcp-session-id")),
         last_event_id=_text(get(b"last-event-id")),
         duplicated=_duplicated(headers) if len(fields) != len(headers) else None,
-        params=_params(headers) if any(key.startswith(_PARAM) for key in fields) else {},
+        params=_params(headers) if _PARAM in b"\n".join(fields) else {},
     )
 
 

@@ -78,6 +78,6 @@ def _level(meta: Any) -> str | None:
     level = meta.get(LEVEL_KEY)
     if level is None:
         return None
-    if level not in _LEVELS:
+    if not isinstance(level, str) or level not in _LEVELS:
         raise Invalid(f"params._meta {LEVEL_KEY} is not a log level", pointer="/params/_meta")
-    return str(level)
+    return level

@@ -47,7 +47,7 @@ class HandshakeSession:
         self.standalone = EventStream(_STANDALONE, keep=_KEPT_EVENTS, expected=False)
         self.tasks: dict[str | int, asyncio.Task[object]] = {}
         self.asked: dict[str | int, asyncio.Future[Json]] = {}
-        self._streams: OrderedDict[str, EventStream] = OrderedDict({_STANDALONE: self.standalone})
+        self._streams: OrderedDict[str, EventStream] = OrderedDict()
         self._held: dict[str, Callable[[], None]] = {}
         self._count = 0
 
@@ -68,7 +68,7 @@ class HandshakeSession:
 
     def stream(self, name: str) -> EventStream | None:
         """The stream that event ids of `name` belong to, if it is still known."""
-        return self._streams.get(name)
+        return self.standalone if name == _STANDALONE else self._streams.get(name)
 
     def new_stream(self) -> EventStream:
         """A stream for one response; the oldest ones are forgotten beyond a bound."""
@@ -78,8 +78,6 @@ class HandshakeSession:
         self._streams[name] = stream
         if len(self._streams) > _MAX_STREAMS:
             self._streams.popitem(last=False)
-            self._streams[_STANDALONE] = self.standalone
-            self._streams.move_to_end(_STANDALONE, last=False)
         return stream
 
     def next_ask(self) -> str:
@@ -97,7 +95,7 @@ class HandshakeSession:
             future.cancel()
         for key in tuple(self._held):
             self.release(key)
-        for stream in self._streams.values():
+        for stream in (self.standalone, *self._streams.values()):
             stream.end()
 
 

@@ -37,8 +37,7 @@ class LimitSettings(Model):
     json_nodes: Whole = Field(default=100_000, description="Most values in a JSON body.")
     in_flight: Whole = Field(default=256, description="Requests being worked on at once; one more is answered 503.")
     in_flight_per_client: Whole = Field(default=64, description="The same for one client address.")
-    sse_event: Size = Field(default=_MIB, description="Largest event accepted from an upstream's stream.")
-    response: Size = Field(default=16 * _MIB, description="Largest answer accepted from an upstream.")
+    response: Size = Field(default=16 * _MIB, description="Largest answer, event or message taken from an upstream.")
 
 
 class ServerSettings(Model):

@@ -64,10 +64,10 @@ class _Upstream(Model):
     )
     protocol: Protocol = Field(default="auto", description="MCP version to speak; auto negotiates once and remembers.")
     timeout: Duration = Field(default=30.0, description="Time for one call to be answered.")
-    connect_timeout: Duration = Field(
-        default=5.0, description="Time to connect, or for a process to answer its first message."
+    connect_timeout: Duration = Field(default=5.0, description="Time to connect.")
+    idle_timeout: Duration = Field(
+        default=300.0, description="How long a session of one caller with a handshake-era server is kept unused."
     )
-    idle_timeout: Duration = Field(default=60.0, description="Longest silence between events of an answer.")
     max_concurrency: Whole = Field(default=64, description="Calls to this upstream at once.")
     breaker: BreakerSettings = section()
 
@@ -112,6 +112,9 @@ EnvironmentValue = Annotated[
 class StdioUpstream(_Upstream):
     """A server started as a child process. Only this file can name one, never an API."""
 
+    connect_timeout: Duration = Field(
+        default=30.0, description="Time for the process to answer its first message; package runners install first."
+    )
     command: tuple[Argument, ...] = Field(min_length=1, description="Program and arguments; no shell.")
     env: FrozenMapping[Variable, EnvironmentValue] = Field(
         default_factory=empty_mapping, description="Variables for the process; secrets as env:NAME or file:/path."

@@ -26,7 +26,7 @@ FAMILIES: Final[Mapping[str, str]] = MappingProxyType(
 """Each question an upstream may ask and the capability that allows it."""
 
 _RELAYED: Final = frozenset({"roots", "sampling", "elicitation"})
-_RELAYED_WITH_EXTENSIONS: Final = _RELAYED | {"extensions"}
+_RELAYED_WITH_EXTENSIONS: Final = frozenset({"roots", "sampling", "elicitation", "extensions"})
 
 
 def for_modern(declared: Json) -> Json:

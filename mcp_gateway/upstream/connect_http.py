@@ -9,6 +9,7 @@ from typing import Final
 from mcp_gateway.core.egress.addresses import AddressPolicy
 from mcp_gateway.core.egress.client import HttpClient
 from mcp_gateway.core.egress.guard import AddressGuard
+from mcp_gateway.core.egress.limits import ResponseLimits
 from mcp_gateway.core.egress.origin import parse_url
 from mcp_gateway.core.errors import Rejected, Unreachable
 from mcp_gateway.upstream import sse_channel
@@ -16,7 +17,7 @@ from mcp_gateway.upstream.channel_open import open_channel
 from mcp_gateway.upstream.connect import PATIENCE, EraMemory, Hello, until
 from mcp_gateway.upstream.headers import carried_fields
 from mcp_gateway.upstream.negotiate import AUTO, Endpoint, connect
-from mcp_gateway.upstream.spec import HttpSpec
+from mcp_gateway.upstream.spec import HttpSpec, Reach
 from mcp_gateway.upstream.streamable import Refused
 from mcp_gateway.upstream.wire import HANDSHAKE, MODERN, Conversation
 
@@ -28,17 +29,18 @@ _STREAMS: Final = 512
 class HttpConnector:
     """All conversations share one pool of connections; what separates them are headers and session ids."""
 
-    def __init__(self, name: str, spec: HttpSpec, *, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, name: str, spec: HttpSpec, *, tls: ssl.SSLContext | None, reach: Reach) -> None:
         """Call it inside the running loop. `tls` is needed for https."""
         self._name = name
         self._spec = spec
         self._origin, self._target = parse_url(spec.url)
         self._client = HttpClient(
             self._origin,
-            guard=AddressGuard(AddressPolicy.operator()),
+            guard=AddressGuard(AddressPolicy.operator(reach.allowed)),
             tls=tls,
             connect_timeout=spec.connect_timeout,
             max_connections=spec.max_concurrency + _STREAMS,
+            limits=ResponseLimits(body_bytes=reach.response),
         )
         self._memory = EraMemory(spec.protocol)
         self._over_sse = spec.transport == "sse"
@@ -99,7 +101,12 @@ class HttpConnector:
     async def _open_sse(self, hello: Hello, version: str, deadline: float) -> Conversation:
         headers = tuple(carried_fields(hello.headers))
         duplex = await sse_channel.connect(
-            self._client, self._spec.url, deadline=deadline, headers=headers, upstream=self._name
+            self._client,
+            self._spec.url,
+            deadline=deadline,
+            headers=headers,
+            upstream=self._name,
+            max_message=self._client.limits.body_bytes,
         )
         return await open_channel(
             duplex,

@@ -8,7 +8,7 @@ from pathlib import Path
 from mcp_gateway.upstream.channel_open import DiedOnProbe, open_channel
 from mcp_gateway.upstream.connect import EraMemory, Hello, until
 from mcp_gateway.upstream.process import Command
-from mcp_gateway.upstream.spec import StdioSpec
+from mcp_gateway.upstream.spec import Reach, StdioSpec
 from mcp_gateway.upstream.stdio import spawn
 from mcp_gateway.upstream.wire import Conversation
 
@@ -16,10 +16,11 @@ from mcp_gateway.upstream.wire import Conversation
 class StdioConnector:
     """Starts the command anew for every conversation. A server that dies of the probe is remembered for it."""
 
-    def __init__(self, name: str, spec: StdioSpec, *, base_dir: Path) -> None:
+    def __init__(self, name: str, spec: StdioSpec, *, base_dir: Path, reach: Reach) -> None:
         """A relative `cwd` is relative to `base_dir`."""
         self._name = name
         self._spec = spec
+        self._max_message = reach.response
         self._command = Command(tuple(spec.command), cwd=str(base_dir / spec.cwd), env=spec.env)
         self._memory = EraMemory(spec.protocol)
 
@@ -45,7 +46,7 @@ class StdioConnector:
 
     async def _start(self, hello: Hello, protocol: str) -> Conversation:
         deadline = until(self._spec.connect_timeout)
-        duplex = await spawn(self._command, upstream=self._name)
+        duplex = await spawn(self._command, upstream=self._name, max_message=self._max_message)
         return await open_channel(
             duplex,
             protocol=protocol,

@@ -21,7 +21,7 @@ from mcp_gateway.upstream.connect_http import HttpConnector
 from mcp_gateway.upstream.connect_stdio import StdioConnector
 from mcp_gateway.upstream.credentials import Credentials, FixedHeaders
 from mcp_gateway.upstream.health import Health
-from mcp_gateway.upstream.spec import HeaderAuthSpec, HttpSpec, Log, StdioSpec, UpstreamSpec
+from mcp_gateway.upstream.spec import HeaderAuthSpec, HttpSpec, Log, Reach, StdioSpec, UpstreamSpec
 from mcp_gateway.upstream.unusable import UnusableConnector
 from mcp_gateway.upstream.upstream import Upstream
 
@@ -41,8 +41,9 @@ class Fleet:
     `recovered` gets the name of each upstream that is back (or reached for the first time).
     """
 
-    def __init__(self, log: Log, *, base_dir: Path) -> None:
+    def __init__(self, log: Log, *, base_dir: Path, reach: Reach | None = None) -> None:
         """Relative working directories are relative to `base_dir`."""
+        self._reach = reach or Reach()
         self._log = log
         self._base_dir = base_dir
         self._upstreams: dict[str, Upstream] = {}
@@ -145,12 +146,12 @@ class Fleet:
 
     def _connector(self, name: str, spec: UpstreamSpec) -> Connector:
         if isinstance(spec, StdioSpec):
-            return StdioConnector(name, spec, base_dir=self._base_dir)
+            return StdioConnector(name, spec, base_dir=self._base_dir, reach=self._reach)
         assert isinstance(spec, HttpSpec)
         if spec.auth.type not in ("none", "header"):
             return UnusableConnector(f"credentials of type {spec.auth.type} are not available")
         try:
-            return HttpConnector(name, spec, tls=self._trust(spec))
+            return HttpConnector(name, spec, tls=self._trust(spec), reach=self._reach)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError, BadUrl a ValueError
             self._log.error("upstream_tls_unusable", upstream=name, error=type(error).__name__)
             return UnusableConnector("its address or certificates cannot be used")

@@ -7,10 +7,20 @@ an HTTP upstream a `url`: that is how the two are told apart.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from mcp_gateway.core.egress.addresses import Allowed
 from mcp_gateway.core.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What holds for every upstream: addresses the admin allows besides, and the largest answer taken (bytes)."""
+
+    allowed: Allowed = field(default_factory=Allowed)
+    response: int = 16 << 20
 
 
 class Log(Protocol):

@@ -12,7 +12,7 @@ from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import Rejected, UpstreamError
 from mcp_gateway.core.sse import SseDecoder
 from mcp_gateway.upstream.streamable import Refused, SessionLost, UnexpectedStatus
-from mcp_gateway.upstream.streamable_stream import MAX_EVENT, read_until, retry_seconds
+from mcp_gateway.upstream.streamable_stream import read_until, retry_seconds
 from mcp_gateway.upstream.streamable_wire import SessionWire
 
 _OPEN_SECONDS: Final = 10.0
@@ -46,7 +46,7 @@ class EventStream:
 
     async def _once(self) -> bool:
         """Follow the stream once; True if another attempt makes sense."""
-        decoder, self._fruitful = SseDecoder(MAX_EVENT), False
+        decoder, self._fruitful = SseDecoder(self._wire.max_event), False
         try:
             deadline = asyncio.get_running_loop().time() + _OPEN_SECONDS
             response = await self._wire.open_stream(self._last_id, deadline)

@@ -25,7 +25,7 @@ from mcp_gateway.upstream.headers import (
 from mcp_gateway.upstream.streamable import UnexpectedStatus, read_answer, read_object
 from mcp_gateway.upstream.streamable_flight import ModernFlight
 from mcp_gateway.upstream.streamable_result import check_result
-from mcp_gateway.upstream.streamable_stream import MAX_EVENT, read_refusal, read_until
+from mcp_gateway.upstream.streamable_stream import read_refusal, read_until
 from mcp_gateway.upstream.wire import MODERN, Exchange
 
 _NOTIFY_SECONDS: Final = 5.0
@@ -39,13 +39,13 @@ class ModernConversation:
     stream, without the subscription id of this leg, and it returns when the upstream ends the stream gracefully.
     """
 
-    def __init__(self, client: HttpClient, target: str, greeting: Greeting, *, max_event: int = MAX_EVENT) -> None:
+    def __init__(self, client: HttpClient, target: str, greeting: Greeting) -> None:
         """`target` is the path and query of the MCP endpoint at the client's origin."""
         version = (VERSION_FIELD, MODERN.encode())
         self._client = client
         self._template = client.prepare("POST", target, [ACCEPT_BOTH, JSON_BODY, version])
         self._greeting = greeting
-        self._max_event = max_event
+        self._max_event = client.limits.body_bytes
         self._last_id = 0
         self._alive = True
         self.strays = 0

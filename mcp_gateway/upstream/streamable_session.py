@@ -194,7 +194,14 @@ class HandshakeConversation:
             return self._whole(await response.read(deadline), flight)
         if kind == EVENT_STREAM:
             read = read_messages if self.version == _BATCHING else None
-            return await read_resuming(response, flight.take, deadline, reopen=self._reopen(deadline), read=read)
+            return await read_resuming(
+                response,
+                flight.take,
+                deadline,
+                reopen=self._reopen(deadline),
+                read=read,
+                max_event=self._wire.max_event,
+            )
         response.abort()
         raise ProtocolViolation("the upstream answered neither with JSON nor with an event stream")
 

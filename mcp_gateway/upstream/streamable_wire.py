@@ -37,11 +37,12 @@ class SessionWire:
     `standing` are the credentials that the latest request carried; requests of no caller's own go with them.
     """
 
-    __slots__ = ("_client", "_delete", "_get", "_post", "_target", "session", "standing")
+    __slots__ = ("_client", "_delete", "_get", "_post", "_target", "max_event", "session", "standing")
 
     def __init__(self, client: HttpClient, target: str, standing: Mapping[str, str]) -> None:
         self._client = client
         self._target = target
+        self.max_event = client.limits.body_bytes
         self.session: bytes | None = None
         self.standing = standing_headers(standing)
         self._prepare([])

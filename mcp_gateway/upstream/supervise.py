@@ -174,7 +174,7 @@ class Supervisor:
     async def _rest(self) -> None:
         """Wait before the next attempt. Calls that come meanwhile end the wait, not within `_HASTE` of a failure."""
         delay = self._backoff.next()
-        if delay > _HASTE and self.inventory.available:
+        if delay > _HASTE and self.inventory.available and not self._stale:
             self._down(self._failure or Unreachable("the upstream keeps ending the connection", sent=False))
         end = self._loop.time() + delay
         while (now := self._loop.time()) < end and not (self._stale and now >= self._retry_at):
@@ -304,7 +304,9 @@ class Supervisor:
         announced, self._dirty = frozenset(self._dirty), set()
         everything, self._stale = everything or self._stale, False
         listings = EVERYTHING if everything else frozenset[Listing]().union(*(LISTINGS[each] for each in announced))
+        # If this fails, the attempt goes on in `_begin`: only then do those who wait for its end go on as well.
         self._trying = True
+        inventory = self.inventory
         try:
             inventory = await self._read(conversation, listings)
         except Rejected as error:
@@ -312,11 +314,9 @@ class Supervisor:
                 self._connector.forget()
                 raise
             self._log.warning("list_refused", code=error.code)
-            return
-        finally:
-            self._trying = False
-            self._end_turn()
         was, self.inventory = self.inventory, inventory
+        self._trying = False
+        self._end_turn()
         if announced or inventory != was:
             self._publish(InventoryChanged(inventory, announced))
 

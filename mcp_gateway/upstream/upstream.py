@@ -19,6 +19,7 @@ from mcp_gateway.upstream.health import Health
 from mcp_gateway.upstream.invoke import Invoke, is_nobody
 from mcp_gateway.upstream.pool import MOST_SESSIONS, Caller, Key, SessionPool
 from mcp_gateway.upstream.spec import Log, UpstreamSpec
+from mcp_gateway.upstream.streamable_session import HandshakeConversation
 from mcp_gateway.upstream.subscribe_handshake import HandshakeFollowing, Held
 from mcp_gateway.upstream.subscribe_modern import OPEN_SECONDS, ModernFollowing
 from mcp_gateway.upstream.subscriptions import Following, OnUpdate, Subscriptions
@@ -202,6 +203,9 @@ class Upstream:
             await conversation.close()
             self._supervisor.check()
             raise ProtocolViolation("the upstream has changed its protocol version", upstream=self.name)
+        if caller.capabilities and isinstance(conversation, HandshakeConversation):
+            # Some servers ask on the standalone stream even what belongs to a call.
+            await conversation.open_events()
         return conversation, events
 
 

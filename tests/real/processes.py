@@ -5,18 +5,119 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from tests.started import PATIENCE, environment
 from tests.support import ROOT
+
+PATIENCE = 30.0
+"""Seconds until something that should have happened counts as not happening."""
 
 STEP = 0.02
 """Seconds between two looks at a condition that nothing announces."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment, with its interpreter's scripts first on PATH and the repository importable."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **more}
+
+
+class Gateway:
+    """`mcp-gateway serve` in `folder`. Its standard output and error are files there, which grow over restarts."""
+
+    def __init__(self, folder: Path, *options: str, **variables: str) -> None:
+        self._folder = folder
+        self._options = options
+        self._variables = variables
+        self.process: subprocess.Popen[bytes] | None = None
+        self.data = ""
+        self.control = ""
+        self._starts = 0
+
+    def start(self) -> None:
+        """Returns once it is ready."""
+        self.launch()
+        self._starts += 1
+        ready = self.wait_for("ready", self._starts)
+        self.control = ready["control"]
+        self.data = ready["servers"][0].split("/servers/")[0] if ready["servers"] else ""
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Starts it and does not wait."""
+        command = [sys.executable, "-m", "mcp_gateway", "serve", *self._options]
+        with (self._folder / "out").open("ab") as out, (self._folder / "err").open("ab") as err:
+            self.process = subprocess.Popen(
+                command,
+                cwd=self._folder,
+                env=environment(**self._variables),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        return self.process
+
+    def url(self, server: str) -> str:
+        return f"{self.data}/servers/{server}/mcp"
+
+    def log(self, event: str = "") -> list[dict[str, Any]]:
+        """The lines of standard error, of one event or all."""
+        return [line for line in _lines(self._folder / "err") if event in ("", line.get("event"))]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of standard output."""
+        return _lines(self._folder / "out")
+
+    def wait_for(self, event: str, count: int = 1) -> dict[str, Any]:
+        """The `count`-th log line of an event, once it has come."""
+        end = time.monotonic() + PATIENCE
+        while len(found := self.log(event)) < count:
+            alive = self.process is not None and self.process.poll() is None
+            assert alive and time.monotonic() < end, f"no {event}: {(self._folder / 'err').read_text()[-4000:]}"
+            time.sleep(STEP)
+        return found[count - 1]
+
+    def send(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Sends a signal and waits; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """Whole lines of JSON only: the last may still be on its way, and tracebacks are no objects."""
+    found: list[dict[str, Any]] = []
+    for line in path.read_text(errors="replace").split("\n")[:-1]:
+        if line.startswith("{"):
+            found.append(json.loads(line))
+    return found
+
+
+@contextlib.contextmanager
+def gateway(folder: Path, *options: str, **variables: str) -> Iterator[Gateway]:
+    """A ready `Gateway` on `folder`/gateway.yaml, ended with the context if it still runs then."""
+    running = Gateway(folder, *options, **variables)
+    try:
+        running.start()
+        yield running
+    finally:
+        if running.process is not None and running.process.poll() is None:
+            running.end()
 
 
 class Server:

@@ -107,7 +107,7 @@ def test_every_default(tmp_path: Path) -> None:
     server, limits = settings.server, settings.limits
     assert (server.host, server.port, server.admin.host, server.admin.port) == ("127.0.0.1", 8080, "127.0.0.1", 8081)
     assert server.base_url == "http://127.0.0.1:8080"
-    assert (limits.body, limits.headers, limits.sse_event, limits.response) == (4 << 20, 32 << 10, 1 << 20, 16 << 20)
+    assert (limits.body, limits.headers, limits.response) == (4 << 20, 32 << 10, 16 << 20)
     assert (limits.header_timeout, limits.body_timeout, limits.request_timeout, limits.keepalive) == (10, 30, 120, 75)
     assert (limits.header_count, limits.json_depth, limits.json_nodes) == (100, 64, 100_000)
     assert (limits.in_flight, limits.in_flight_per_client) == (256, 64)

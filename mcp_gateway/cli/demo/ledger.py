@@ -6,6 +6,7 @@ Run as a module it prints one line, its port, and serves until it is stopped.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import sys
 from collections import deque
@@ -49,6 +50,7 @@ def main() -> None:
     sys.stdout.write(f"{sock.getsockname()[1]}\n")
     sys.stdout.flush()
     app = build().streamable_http_app()
+    logging.getLogger().setLevel(logging.ERROR)
     uvicorn.Server(uvicorn.Config(app, log_level="error", http="h11")).run(sockets=[sock])
 
 

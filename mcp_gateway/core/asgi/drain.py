@@ -8,11 +8,12 @@ accepting, wait, and only then cancel.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
 from mcp_gateway.core.asgi import respond
-from mcp_gateway.core.asgi.types import App, Message, Receive, Scope, Send
+from mcp_gateway.core.asgi.types import App, Receive, Scope, Send
 from mcp_gateway.core.errors import Overloaded
 
 _LAST_WORDS: Final = 1.0
@@ -78,15 +79,15 @@ class Drain:
         async def tracked(scope: Scope, receive: Receive, send: Send) -> None:
             task = asyncio.current_task()
             assert task is not None
-            response = _Response(send)
             self._tasks.add(task)
             try:
-                await app(scope, receive, response.send)
+                await app(scope, receive, send)
             except asyncio.CancelledError:
                 if not self.expired:
                     raise
                 task.uncancel()
-                if not response.started:
+                with contextlib.suppress(RuntimeError):
+                    # The server refuses a second response: then the first was begun, and is cut here.
                     await respond.respond(send, 503, _BODY, _HEADERS)
             finally:
                 self._tasks.discard(task)
@@ -94,17 +95,3 @@ class Drain:
                     self._idle.set()
 
         return tracked
-
-
-class _Response:
-    """Remembers whether a response was begun."""
-
-    __slots__ = ("_send", "started")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.started = False
-
-    async def send(self, message: Message) -> None:
-        self.started = True
-        await self._send(message)

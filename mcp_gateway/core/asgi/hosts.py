@@ -7,7 +7,7 @@ address arrives as Host. So both are compared with what the admin said the addre
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from mcp_gateway.core.asgi import respond
 from mcp_gateway.core.asgi.types import App, Receive, Scope, Send
 
-_DEFAULT_PORT: Final = {"http": 80, "https": 443}
+_DEFAULT_PORT: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _JSON: Final = (respond.JSON, (b"vary", b"Origin"))
 _BAD_HOST: Final = respond.error_body(-32600, "This server is not known under that Host", "host_not_allowed")

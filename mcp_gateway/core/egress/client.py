@@ -24,7 +24,7 @@ class HttpClient:
     3xx is handed over like every other. Cancelling a task that waits closes its connection at once.
     """
 
-    __slots__ = ("_loop", "_pool", "origin")
+    __slots__ = ("_loop", "_pool", "limits", "origin")
 
     def __init__(
         self,
@@ -39,13 +39,14 @@ class HttpClient:
     ) -> None:
         """`tls` defaults, for https, to the system's trust; a context is worth sharing between clients."""
         self.origin = origin
+        self.limits = limits or ResponseLimits()
         self._loop = asyncio.get_running_loop()
         dial = Dialer(
             origin,
             guard=guard,
             tls=(tls or TlsFiles().context()) if origin.secure else None,
             connect_timeout=connect_timeout,
-            limits=limits or ResponseLimits(),
+            limits=self.limits,
         )
         self._pool = Pool(dial, loop=self._loop, size=max_connections, idle_timeout=idle_timeout)
 

@@ -36,6 +36,8 @@ class Client:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and self.sent:
+            raise RuntimeError("a response was begun already")
         self.sent.append(message)
 
     @property
