@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -180,7 +181,7 @@ class Gateway:
         ]
 
     def upstreams(self) -> list[dict[str, Any]]:
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         return [
             {
                 **asdict(health),

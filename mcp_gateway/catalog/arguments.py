@@ -2,17 +2,18 @@
 
 Each rule concerns one argument by the upstream's own name. An argument that is hidden, fixed or bound does not
 exist for the agent: sending it is refused, even where the schema allows additional properties, and so is
-sending the upstream's name of a renamed argument.
+sending the upstream's name of a renamed argument, or what a careless upstream could take for either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import InvalidArguments
+from mcp_gateway.core.lookalike import folded, lookalike
 from mcp_gateway.core.principal import Principal
 
 Getter = Callable[[Principal], object]
@@ -66,13 +67,16 @@ class Rule:
 class ArgumentMap:
     """The compiled rules of one tool."""
 
-    __slots__ = ("_bound", "_defaults", "_exposed", "_filled", "_hidden", "_refused", "_upstream")
+    __slots__ = ("_alike", "_bound", "_defaults", "_exposed", "_filled", "_hidden", "_refused", "_shown", "_upstream")
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], *, declared: Iterable[str] = ()) -> None:
+        """`declared` are the arguments that the agent's schema names: never mistaken for one it may not set."""
         self._upstream: dict[str, str] = {r.exposed: r.name for r in rules if r.exposed is not None and r.reshapes}
         self._exposed = {theirs: ours for ours, theirs in self._upstream.items()}
         self._hidden = frozenset(r.name for r in rules if r.hidden)
         self._refused = (self._hidden | self._exposed.keys()) - self._upstream.keys()
+        self._alike = frozenset(map(folded, self._refused))
+        self._shown = frozenset(declared) | self._upstream.keys()
         self._filled: Json = {r.name: r.value for r in rules if r.value is not UNSET}
         self._bound = tuple((r.name, r.getter, r.label) for r in rules if r.getter is not None)
         self._defaults = tuple((r.name, r.default) for r in rules if r.default is not UNSET)
@@ -86,6 +90,10 @@ class ArgumentMap:
         if not self._refused.isdisjoint(arguments):
             name = next(key for key in arguments if key in self._refused)
             raise InvalidArguments(f"argument {name!r} cannot be set", pointer="/params/arguments")
+        alike = lookalike(arguments, self._shown, self._alike) if self._alike else None
+        if alike is not None:
+            message = f"argument {alike!r} looks like one that cannot be set"
+            raise InvalidArguments(message, pointer="/params/arguments")
         names = self._upstream
         bound = {names.get(key, key): value for key, value in arguments.items()} if names else dict(arguments)
         for name, default in self._defaults:

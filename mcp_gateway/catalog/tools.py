@@ -39,7 +39,9 @@ def draft_tool(definition: Json, source: SourceSpec, available: bool, limits: Li
     if composed is not definition:
         encoded_size(composed)  # what the admin added must be writable too
     moving = any(rule.reshapes or rule.supplied or rule.default is not UNSET for rule in changes)
-    bind = ArgumentMap(changes).bind if moving else None
+    declared = exposed.get("properties")
+    shown = declared if isinstance(declared, dict) else {}
+    bind = ArgumentMap(changes, declared=shown).bind if moving else None
     headers, upstream_headers = header_map(exposed), header_map(original)
     hints = _hints(composed)
     cost = spec.cost if spec is not None else 0.0

@@ -207,9 +207,13 @@ class ProtocolViolation(UpstreamError):
 
 
 class Rejected(UpstreamError):
-    """The upstream answered with an error of its own, well formed: it is passed on as it came."""
+    """The upstream answered with an error of its own, well formed: it is passed on as it came.
+
+    `retry_after` (seconds) is what the upstream said about trying again, if it did.
+    """
 
     reason = "upstream_rejected"
+    retry_after: float | None = None
 
     def __init__(
         self,

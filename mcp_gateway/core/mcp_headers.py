@@ -31,7 +31,6 @@ NAME_PARAM: Final[Mapping[str, str]] = MappingProxyType(
 X_MCP_HEADER: Final = "x-mcp-header"
 """The annotation in a property schema of a tool's `inputSchema`; its value is the token after ``Mcp-Param-``."""
 
-_PLAIN = re.compile(r"[\x20-\x7E]*")
 _SENTINEL = re.compile(r"=\?base64\?(.*)\?=")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -49,14 +48,15 @@ _SCHEMA_MAP: Final = frozenset({"patternProperties", "dependentSchemas", "$defs"
 
 def encode_header_value(value: str) -> str:
     """Wrap `value` as ``=?base64?…?=`` when it would not survive as a header field; else return it as it is."""
-    if _PLAIN.fullmatch(value) and value == value.strip() and not _SENTINEL.fullmatch(value):
+    plain = value.isascii() and value.isprintable() and value == value.strip()
+    if plain and not (value.startswith("=?") and _SENTINEL.fullmatch(value)):
         return value
     return f"=?base64?{base64.b64encode(value.encode()).decode('ascii')}?="
 
 
 def decode_header_value(value: str) -> str | None:
     """Undo `encode_header_value`. None for a sentinel whose payload is not canonical base64 of UTF-8."""
-    wrapped = _SENTINEL.fullmatch(value)
+    wrapped = _SENTINEL.fullmatch(value) if value.startswith("=?") else None
     if wrapped is None:
         return value
     payload = wrapped[1]

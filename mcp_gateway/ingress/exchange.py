@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -43,6 +44,7 @@ class Arrival:
     principal: Principal
     head: Head
     request_id: str
+    loop: asyncio.AbstractEventLoop
 
 
 Endpoint = Callable[[Arrival], Awaitable[None]]

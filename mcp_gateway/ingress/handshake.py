@@ -176,12 +176,12 @@ class HandshakeEndpoint:
         """HTTP status and message for one request; None when it was cancelled by the client."""
         if request.id in session.tasks:
             raise BadEnvelope("a request with this id is still being served", pointer="/id")
-        task = asyncio.current_task()
+        task = asyncio.current_task(arrival.loop)
         assert task is not None
         session.tasks[request.id] = task
         client = Client(session.version, False, session.capabilities, session.info)
         try:
-            reply.keep_alive()
+            reply.keep_alive(arrival.loop)
             result = await arrival.served.handler(_call(arrival, reply, request, client, session))
             return 200, answer(request.id, downgrade(request.method, result))
         except asyncio.CancelledError:
@@ -233,7 +233,7 @@ def _call(arrival: Arrival, reply: Reply, request: Request, client: Client, sess
         principal=arrival.principal,
         client=client,
         link=reply,
-        deadline=asyncio.get_running_loop().time() + served.timeout,
+        deadline=arrival.loop.time() + served.timeout,
         snapshot=served.snapshot,
         trail=reply.trail,
         session=session,

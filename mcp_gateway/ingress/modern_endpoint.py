@@ -68,7 +68,7 @@ class ModernEndpoint:
             principal=arrival.principal,
             client=client,
             link=reply,
-            deadline=_FOREVER if listening else asyncio.get_running_loop().time() + served.timeout,
+            deadline=_FOREVER if listening else arrival.loop.time() + served.timeout,
             snapshot=served.snapshot,
             trail=reply.trail,
             log_level=level,
@@ -76,7 +76,7 @@ class ModernEndpoint:
         )
         if listening and SLOT in arrival.scope:
             arrival.scope[SLOT].leave()
-        task = asyncio.current_task()
+        task = asyncio.current_task(arrival.loop)
         assert task is not None
         gone = False
 
@@ -87,7 +87,7 @@ class ModernEndpoint:
 
         try:
             with watch(arrival.receive, leave, scope=arrival.scope):
-                reply.keep_alive()
+                reply.keep_alive(arrival.loop)
                 result = await served.handler(call)
         except asyncio.CancelledError:
             reply.abandon()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Hashable, Mapping
 from itertools import count
@@ -35,7 +36,17 @@ class DataPlane:
     era, anything else the modern one, which says itself what it supports.
     """
 
-    __slots__ = ("_allowed", "_authenticate", "_handshake", "_ids", "_inflight", "_modern", "_prefix", "_served")
+    __slots__ = (
+        "_allowed",
+        "_authenticate",
+        "_handshake",
+        "_ids",
+        "_inflight",
+        "_loop",
+        "_modern",
+        "_prefix",
+        "_served",
+    )
 
     def __init__(
         self,
@@ -56,6 +67,7 @@ class DataPlane:
         # Random per process, counted within: unique across restarts and replicas, cheap per request.
         self._prefix = os.urandom(6).hex()
         self._ids = count(1)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,8 +87,14 @@ class DataPlane:
         finally:
             slot.leave()
 
+    def _running(self) -> asyncio.AbstractEventLoop:
+        """The loop that serves, found once: in CPython 3.11 finding it costs a system call."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        served = self._served.current.get(_server(scope["path"]))
+        served = self._served.current.get(_server(scope["path"], scope.get("raw_path")))
         if served is None:
             await _plain(send, 404, _NOT_FOUND, request_id)
             return
@@ -87,7 +105,7 @@ class DataPlane:
             await Reply(send, request_id).finish(status, answer)
             return
         head = read_head(scope["headers"])
-        arrival = Arrival(scope, receive, send, served, principal, head, request_id)
+        arrival = Arrival(scope, receive, send, served, principal, head, request_id, self._running())
         modern = head.version is not None and head.version not in HANDSHAKE
         method = scope["method"]
         if method == "POST":
@@ -99,9 +117,13 @@ class DataPlane:
             await _plain(send, 405, _NOT_ALLOWED, request_id, (b"allow", allow))
 
 
-def _server(path: str) -> str:
-    """The virtual server a path names; the empty string, which names none, for every other path."""
-    if path.startswith(_PREFIX) and path.endswith(_SUFFIX):
+def _server(path: str, raw: bytes | None) -> str:
+    """The virtual server a path names; the empty string, which names none, for every other path.
+
+    An encoded slash separates nothing (RFC 3986 §2.2), and a proxy before us may go by that.
+    """
+    encoded = raw is not None and raw.count(b"/") != path.count("/")
+    if path.startswith(_PREFIX) and path.endswith(_SUFFIX) and not encoded:
         return path[len(_PREFIX) : -len(_SUFFIX)]
     return ""
 

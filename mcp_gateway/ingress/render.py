@@ -29,6 +29,7 @@ from mcp_gateway.core.errors import (
     UnknownResource,
     Unreachable,
     UnsupportedVersion,
+    UpstreamError,
 )
 from mcp_gateway.core.strictjson import JsonError
 from mcp_gateway.ingress.envelope import BadEnvelope, NotAcceptable, SessionUnknown, UnsupportedMedia
@@ -68,14 +69,16 @@ _STATUS: Final[Mapping[int, int]] = {
     -32022: 400,
 }
 _ERA_CODES: Final = frozenset({-32020, -32021, -32022})
+_OURS_TO_ANSWER: Final = frozenset({-32020, -32022})
 _NOT_FOUND_BEFORE: Final = -32002
 _URL_ELICITATION_BEFORE: Final = -32042
+_UNAVAILABLE: Final = 50200
 
 
 def render(error: GatewayError, *, modern: bool, request_id: str) -> tuple[int, dict[str, Any]]:
     """HTTP status and JSON-RPC error object of `error` for a client of the given era."""
     if isinstance(error, Rejected):
-        code, rendered = _passed_on(error, modern)
+        code, rendered = _passed_on(error, modern, request_id)
         return (_STATUS.get(code, 200) if modern else 200), rendered
     _, code, modern_status, status = next(row for row in _CODES if isinstance(error, row[0]))
     rendered = {"code": code if modern or code not in _ERA_CODES else -32600, "message": error.message}
@@ -85,17 +88,30 @@ def render(error: GatewayError, *, modern: bool, request_id: str) -> tuple[int, 
     return (modern_status if modern else status), rendered
 
 
-def _passed_on(error: Rejected, modern: bool) -> tuple[int, dict[str, Any]]:
+def _passed_on(error: Rejected, modern: bool, request_id: str) -> tuple[int, dict[str, Any]]:
     code = error.code
     if modern and code == _NOT_FOUND_BEFORE:
         code = -32602
     elif modern and code == _URL_ELICITATION_BEFORE:
         code = 40100
+    elif modern and code in _OURS_TO_ANSWER:
+        # The gateway's own headers or version were refused: nothing the client could mend.
+        return 50201, {
+            "code": 50201,
+            "message": "the upstream refused the gateway's protocol version or headers",
+            "data": {"reason": ProtocolViolation.reason, "requestId": request_id},
+        }
     elif not modern and code in _ERA_CODES:
         code = -32603
     rendered: dict[str, Any] = {"code": code, "message": error.message}
     if error.has_data:
         rendered["data"] = error.data
+    elif code == _UNAVAILABLE:
+        # Refused at the door by a bare HTTP status: the error is ours, and says what ours say.
+        data: dict[str, Any] = {"reason": UpstreamError.reason, "requestId": request_id}
+        if error.retry_after is not None:
+            data["retryAfterMs"] = int(error.retry_after * 1000)
+        rendered["data"] = data
     return code, rendered
 
 

@@ -39,10 +39,10 @@ class Reply:
         self.trail = Trail()
         self.stream: EventStream | None = None
 
-    def keep_alive(self) -> None:
+    def keep_alive(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the stream, with its keep-alive comments, if the answer takes long."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE_SECONDS, self.open)
+            self._timer = loop.call_later(KEEP_ALIVE_SECONDS, self.open)
 
     def open(self) -> EventStream:
         """Commit to an event stream."""

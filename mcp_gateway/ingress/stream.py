@@ -16,6 +16,8 @@ from mcp_gateway.core.sse import comment, encode_event
 KEEP_ALIVE_SECONDS: Final = 15.0
 _SEND_SECONDS: Final = 30.0
 _MAX_QUEUED: Final = 1_024
+_MAX_KEPT_BYTES: Final = 1 << 20
+"""What one stream keeps for replay, besides its newest event."""
 _RETRY_MS: Final = 1_000
 _COMMENT: Final = comment()
 
@@ -28,14 +30,28 @@ class EventStream:
     takes over from an earlier one. Beyond a bound, notifications are dropped and counted in `dropped`.
     """
 
-    __slots__ = ("_ended", "_kept", "_name", "_number", "_queue", "_queueing", "_reader", "_wake", "dropped")
+    __slots__ = (
+        "_ended",
+        "_keep",
+        "_kept",
+        "_kept_bytes",
+        "_name",
+        "_number",
+        "_queue",
+        "_queueing",
+        "_reader",
+        "_wake",
+        "dropped",
+    )
 
     def __init__(self, name: str | None = None, *, keep: int = 0, expected: bool = True) -> None:
         """`expected` says that a reader is about to come: until then messages wait instead of being kept only."""
         self._queueing = expected
         self._name = name
         self._number = 0
-        self._kept: deque[tuple[int, bytes]] = deque(maxlen=keep)
+        self._kept: deque[tuple[int, bytes]] = deque()
+        self._keep = keep
+        self._kept_bytes = 0
         self._queue: deque[bytes] = deque()
         self._reader: object | None = None
         self._wake: asyncio.Future[None] | None = None
@@ -58,11 +74,18 @@ class EventStream:
         else:
             self._number += 1
             event = encode_event(data, event=b"message", id=b"%s-%d" % (self._name.encode(), self._number))
-            self._kept.append((self._number, event))
+            self._remember(event)
             if not self._queueing:
                 return
         self._queue.append(event)
         self._rouse()
+
+    def _remember(self, event: bytes) -> None:
+        """Keep an event for replay; the newest stays whatever its size, since it may be the answer itself."""
+        self._kept.append((self._number, event))
+        self._kept_bytes += len(event)
+        while len(self._kept) > 1 and (len(self._kept) > self._keep or self._kept_bytes > _MAX_KEPT_BYTES):
+            self._kept_bytes -= len(self._kept.popleft()[1])
 
     def end(self) -> None:
         """Nothing more will come: the reader sends what is queued and ends the response."""

@@ -7,14 +7,25 @@ from typing import Any, Final
 from mcp_gateway.calls.kinds import Invocation, Kind, ToolBinding
 from mcp_gateway.core.call import Call, Json
 from mcp_gateway.core.errors import Invalid
+from mcp_gateway.core.lookalike import folded, lookalike
 
 _HOP_PREFIX: Final = "io.modelcontextprotocol/"
+_PARAMS: Final = frozenset(
+    {"name", "arguments", "uri", "ref", "argument", "context", "inputResponses", "requestState", "task", "_meta"}
+)
+_FOLDED: Final = frozenset(map(folded, _PARAMS))
 
 
 def make(
     call: Call, kind: Kind, *, upstream: str, target: str, changes: Json, tool: ToolBinding | None = None
 ) -> Invocation:
-    """The invocation of `target` at `upstream`: the client's params with `changes`, without what belongs to the hop."""
+    """The invocation of `target` at `upstream`: the client's params with `changes`, without what belongs to the hop.
+
+    Raises `Invalid` for params of which another reader could take one for another.
+    """
+    unknown = call.params.keys() - _PARAMS
+    if unknown and lookalike(unknown, _PARAMS, _FOLDED) is not None:
+        raise Invalid("params have a key that differs from one of the protocol's in case only", pointer="/params")
     params = {**call.params, **changes}
     meta = params.pop("_meta", None)
     notes = call.trail.notes
@@ -26,7 +37,7 @@ def make(
         upstream=upstream,
         target=target,
         params=params,
-        meta=_of_the_caller(meta) if meta else {},
+        meta={} if meta is None else _of_the_caller(meta),
         tool=tool,
     )
 

@@ -7,6 +7,7 @@ was provably not processed.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from typing import Final, Protocol
 
@@ -74,8 +75,8 @@ class Invoke:
     async def __call__(self, invocation: Invocation) -> Result:
         """Raises `UpstreamError`, always with the upstream's name; `Overloaded`."""
         call = invocation.call
-        started = self._loop.time()
-        deadline = min(call.deadline, started + self._timeout)
+        began = time.perf_counter()  # the loop's clock counts milliseconds, and stands still within a turn
+        deadline = min(call.deadline, self._loop.time() + self._timeout)
         self.active += 1
         try:
             conversation = self._home.conversation
@@ -92,7 +93,7 @@ class Invoke:
             raise
         finally:
             self.active -= 1
-            call.trail.upstream_seconds += self._loop.time() - started
+            call.trail.upstream_seconds += time.perf_counter() - began
 
     def _contradicted(self) -> bool:
         """True when an answer showed that the upstream no longer speaks the era of the main conversation."""

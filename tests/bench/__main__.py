@@ -142,7 +142,7 @@ def main(argv: list[str] | None = None) -> int:
         return profile(console, 2.0 if options.quick else 6.0)
     report = measure(console, options.chosen, QUICK if options.quick else DEFAULT)
     table.show(console, report)
-    line = json.dumps(report.as_json())
+    line = json.dumps(report.as_json(), allow_nan=False)
     options.output.write_text(line + "\n")
     print(line, flush=True)
     missed = any(not verdict["met"] for verdict in report.verdicts().values())

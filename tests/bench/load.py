@@ -155,7 +155,7 @@ async def drive(target: Target, connections: int, *, warm: float, seconds: float
             await asyncio.sleep(warm)
         tally.measuring = True
         began = perf_counter_ns()
-        await asyncio.wait([client.finished for client in clients], timeout=seconds)
+        await _loaded(clients, tally, seconds)
         tally.measuring = False
         took = perf_counter_ns() - began
         tally.stopping = True
@@ -166,6 +166,15 @@ async def drive(target: Target, connections: int, *, warm: float, seconds: float
     for client in clients:
         await client.close()
     return sample(tally.latencies, took, tally.answers, tally.wrong)
+
+
+async def _loaded(clients: Sequence[Client], tally: Tally, seconds: float) -> None:
+    """Wait for `seconds`, and where answers are slow until there is one for each connection; less if all have ended."""
+    finished = [client.finished for client in clients]
+    until = asyncio.get_running_loop().time() + _PATIENCE
+    _, running = await asyncio.wait(finished, timeout=seconds)
+    while running and len(tally.latencies) < len(clients) and asyncio.get_running_loop().time() < until:
+        _, running = await asyncio.wait(finished, timeout=seconds)
 
 
 def sample(latencies: Sequence[int], took: int, answers: int, wrong: Sequence[str]) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -30,11 +31,12 @@ QUICK: Final = Plan(rounds=3, warm=0.08, seconds=0.2)
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Medians over the rounds; the last two are None where the scenario they compare with was not run."""
+    """Medians over the rounds. None is what there is nothing to take it from: no answer, or no round of the scenario
+    that is compared with."""
 
     rps: float
-    p50_ms: float
-    p99_ms: float
+    p50_ms: float | None
+    p99_ms: float | None
     added_p50_ms: float | None
     ratio_to_forwarder: float | None
 
@@ -64,15 +66,16 @@ def figures(scenario: Scenario, rounds: Sequence[Round]) -> Figures:
     forwarded = [samples[f"{FORWARDER}_{label}"] for samples in rounds if f"{FORWARDER}_{label}" in samples]
     return Figures(
         rps=round(median(one.rps for one in own), 1),
-        p50_ms=round(median(one.p50_ms for one in own), 4),
-        p99_ms=round(median(one.p99_ms for one in own), 4),
-        added_p50_ms=round(median(a.p50_ms - b.p50_ms for a, b in zip(own, direct, strict=True)), 4)
-        if direct
-        else None,
-        ratio_to_forwarder=round(median(a.rps / b.rps for a, b in zip(own, forwarded, strict=True)), 3)
-        if forwarded
-        else None,
+        p50_ms=_median(4, [one.p50_ms for one in own]),
+        p99_ms=_median(4, [one.p99_ms for one in own]),
+        added_p50_ms=_median(4, [a.p50_ms - b.p50_ms for a, b in zip(own, direct, strict=False)]),
+        ratio_to_forwarder=_median(3, [a.rps / b.rps for a, b in zip(own, forwarded, strict=False) if b.rps]),
     )
+
+
+def _median(digits: int, values: Sequence[float]) -> float | None:
+    known = [value for value in values if not math.isnan(value)]
+    return round(median(known), digits) if known else None
 
 
 def spread(scenario: Scenario, rounds: Sequence[Round]) -> float:

@@ -23,10 +23,10 @@ def show(console: Console, report: Report) -> None:
         table.add_row(
             name,
             f"{one.rps:,.0f}",
-            f"{one.p50_ms:.3f}",
-            f"{one.p99_ms:.3f}",
-            "" if one.added_p50_ms is None else f"{one.added_p50_ms:+.3f}",
-            "" if one.ratio_to_forwarder is None else f"{one.ratio_to_forwarder:.2f}",
+            _shown(one.p50_ms, ".3f"),
+            _shown(one.p99_ms, ".3f"),
+            _shown(one.added_p50_ms, "+.3f"),
+            _shown(one.ratio_to_forwarder, ".2f"),
         )
     console.print(table)
     console.print(str(report.machine["pinning"]))
@@ -45,3 +45,7 @@ def _show_targets(console: Console, report: Report) -> None:
     console.print(table)
     for name, count in report.wrong.items():
         console.print(f"[red bold]{name}: {count} wrong answers[/red bold]")
+
+
+def _shown(figure: float | None, form: str) -> str:
+    return "" if figure is None else format(figure, form)

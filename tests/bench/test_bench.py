@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ def test_comparisons_stay_inside_their_round() -> None:
     assert figures(opened, rounds) == Figures(250.0, 0.4, 0.2, 0.3, 0.5)
     assert figures(direct, rounds).added_p50_ms == 0
     assert spread(direct, rounds) == 1.5
+
+
+def test_a_scenario_without_answers_has_no_figures_instead_of_wrong_ones() -> None:
+    silent = Sample(0.0, math.nan, math.nan, 0, ("no answer",))
+    _, _, opened = chosen(["open_new_json_c1"])
+    assert figures(opened, [{opened.name: silent}]) == Figures(0.0, None, None, None, None)
 
 
 def test_targets_are_judged_from_what_was_measured() -> None:

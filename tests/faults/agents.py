@@ -42,7 +42,9 @@ class Agent:
         """Begin the session."""
         info = {"name": "agent", "version": "1"}
         params = {"protocolVersion": self.version, "capabilities": {}, "clientInfo": info}
-        answer = await exchange(self.url, self.bytes({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}))
+        answer = await exchange(
+            self.url, self.bytes({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+        )
         assert answer.status == 200, answer
         self.session = answer.headers["mcp-session-id"]
         initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}

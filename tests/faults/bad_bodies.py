@@ -19,7 +19,7 @@ PARSE, INVALID, PARAMS = -32700, -32600, -32602
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """`spoil` makes a body of a good call. `id` is the one to be echoed. In `handshake` another status may apply."""
+    """`spoil` makes a body of a good call. `id` is the one to be echoed."""
 
     name: str
     spoil: Callable[[Json], bytes]
@@ -85,7 +85,10 @@ NOT_JSON = (
     Bad("duplicate method", _text(lambda text: text[:-1] + ', "method": "tools/list"}')),
     Bad("duplicate id", _text(lambda text: text[:-1] + ', "id": 8}')),
     Bad("duplicate name", _text(lambda text: text.replace('"name": "ok"', '"name": "hang", "name": "ok"'))),
-    Bad("duplicate name, escaped", _text(lambda text: text.replace('"name": "ok"', '"n\\u0061me": "hang", "name": "ok"'))),
+    Bad(
+        "duplicate name, escaped",
+        _text(lambda text: text.replace('"name": "ok"', '"n\\u0061me": "hang", "name": "ok"')),
+    ),
     Bad("duplicate argument", _argument('{"a": 1, "a": 2}')),
     Bad("depth of 65", _argument(nested(65))),
     Bad("depth of 2,000", _argument(nested(2_000))),
@@ -130,14 +133,15 @@ NO_MESSAGE = (
 """Refused as no message of JSON-RPC."""
 
 NO_CALL = (
-    Bad("no name", lambda call: _params(name=None)(call), PARAMS, ID),
+    Bad("a name of null", _params(name=None), PARAMS, ID),
     Bad("name as a number", _params(name=1), PARAMS, ID),
     Bad("name unknown", _params(name="no such tool"), PARAMS, ID),
     Bad("name of a megabyte", _params(name="n" * 1_000_000), PARAMS, ID),
     Bad("name in another case", _params(name="OK"), PARAMS, ID),
     Bad("name with a trailing NUL", _params(name="ok\0"), PARAMS, ID),
     Bad("a second name in another case", _params(Name="hang"), PARAMS, ID),
-    Bad("a second name with the Kelvin sign's kind of letter", _params(**{"argument\u017f": {}}), PARAMS, ID),
+    Bad("a second name that ends at NUL", _params(**{"name\0": "hang"}), PARAMS, ID),
+    Bad("second arguments with a long s", _params(**{"argument\u017f": {}}), PARAMS, ID),
     Bad("arguments as a list", _params(arguments=[1]), PARAMS, ID),
     Bad("_meta as a list", _params(_meta=[]), PARAMS, ID),
 )

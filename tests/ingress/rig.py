@@ -84,7 +84,9 @@ def composition(name: str = "desk", **source: Any) -> VirtualServerSettings:
 
 
 def settings(*servers: VirtualServerSettings, upstreams: Sequence[str] = ("up",)) -> Settings:
-    gateway = GatewaySettings.model_validate({"upstreams": {name: {"url": "http://127.0.0.1:9/mcp"} for name in upstreams}})
+    gateway = GatewaySettings.model_validate(
+        {"upstreams": {name: {"url": "http://127.0.0.1:9/mcp"} for name in upstreams}}
+    )
     by_name = {server.name: server for server in servers}
     return Settings(gateway, by_name, Path(), (), (), digest="0" * 64, environment={})
 
@@ -170,7 +172,13 @@ class Rig:
         return Exchange(self.app, asgi, pieces or (b"",), extension=extension, slow=slow)
 
     def post(
-        self, message: object, headers: Mapping[str, str], *, server: str = "desk", extension: bool = True, slow: bool = False
+        self,
+        message: object,
+        headers: Mapping[str, str],
+        *,
+        server: str = "desk",
+        extension: bool = True,
+        slow: bool = False,
     ) -> Exchange:
         """POST one JSON value (or raw bytes) with exactly these headers."""
         body = message if isinstance(message, bytes) else json.dumps(message).encode()

@@ -15,7 +15,7 @@ from mcp_gateway.ingress.modern import decode
 from mcp_gateway.ingress.render import render
 from tests.ingress.rig import META
 
-_odd = st.sampled_from([None, 1, True, [], {}, "", "x"])
+_odd: st.SearchStrategy[Any] = st.sampled_from([None, 1, True, [], {}, "", "x"])
 _versions = st.sampled_from(["2026-07-28", "2026-07-28", "2099-01-01", "2025-11-25", ""])
 _methods = st.sampled_from(["tools/call", "prompts/get", "resources/read", "tools/list", "no/such", "Tools/Call"])
 _names = st.sampled_from(["echo", "admin", "=?base64?ZWNobw==?=", "=?base64?!?=", "ünï", " echo"])
@@ -41,7 +41,7 @@ def _requests(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, str]]:
     params: dict[str, Any] = {"name": draw(_names), "uri": draw(_names)}
     if draw(st.integers(0, 9)):
         params["_meta"] = draw(_metas())
-    body = {"jsonrpc": "2.0", "id": 1, "method": draw(_methods), "params": params}
+    body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": draw(_methods), "params": params}
     headers: dict[str, str] = {}
     if draw(st.integers(0, 9)):
         headers["mcp-protocol-version"] = draw(_versions)

@@ -40,7 +40,10 @@ def test_the_original_is_left_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("result", "required"),
     [
-        ({"inputRequests": {"a": {"method": "sampling/createMessage"}, "b": {"method": "roots/list"}}}, ["roots", "sampling"]),
+        (
+            {"inputRequests": {"a": {"method": "sampling/createMessage"}, "b": {"method": "roots/list"}}},
+            ["roots", "sampling"],
+        ),
         ({"requestState": "s"}, []),
         ({"inputRequests": None}, []),
     ],

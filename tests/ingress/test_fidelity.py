@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway.calls.kinds import Invocation
+from mcp_gateway.core.lookalike import folded
 from tests.ingress.agent import opened
 from tests.ingress.rig import META, Rig, offer
 
@@ -25,7 +26,8 @@ _keys = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _json = st.recursive(
     _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=3), max_leaves=8
 )
-_free_keys = _keys.filter(lambda key: key not in {"_meta", "name", "arguments", "requestState", "resultType"})
+_taken = {"_meta", "name", "arguments", "uri", "ref", "argument", "context", "task", "requeststate", "resulttype"}
+_free_keys = _keys.filter(lambda key: folded(key) not in {folded(taken) for taken in _taken})
 
 WHATEVER = {"name": "whatever", "inputSchema": {"type": "object"}}
 

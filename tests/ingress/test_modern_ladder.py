@@ -34,7 +34,9 @@ async def sent(message: object, *, rig: Rig | None = None, **headers: str | None
     return exchange, answer
 
 
-def request(params: Mapping[str, Any] | None = CALL, *, id: object = "i", drop: str = "", **meta: Any) -> dict[str, Any]:
+def request(
+    params: Mapping[str, Any] | None = CALL, *, id: object = "i", drop: str = "", **meta: Any
+) -> dict[str, Any]:
     message = modern_request("tools/call", params, id=id)
     message["params"]["_meta"].pop(drop, None)
     message["params"]["_meta"] |= {META + key: value for key, value in meta.items()}
@@ -168,7 +170,7 @@ async def test_then_the_metadata_that_every_request_must_have(message: dict[str,
     ],
 )
 async def test_then_headers_that_contradict_the_body(headers: dict[str, str | None]) -> None:
-    exchange, answer = await sent(request(), **headers)
+    exchange, answer = await sent(request(), rig=None, **headers)
     assert exchange.status == 400 and answer["error"]["code"] == -32020 and answer["id"] == "i"
 
 

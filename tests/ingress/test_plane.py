@@ -23,8 +23,9 @@ def accounted(exchange: Exchange) -> bool:
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/servers/desk", "/servers/desk/", "/servers/desk/mcp/", "/servers//mcp", "/servers/mcp", "/Servers/desk/mcp",
-        "/servers/none/mcp", "/servers/desk/x/mcp", "/servers/../desk/mcp", "//servers/desk/mcp", "/servers/desk;x/mcp",
+        "/", "/servers/desk", "/servers/desk/", "/servers/desk/mcp/", "/servers//mcp", "/servers/mcp",
+        "/Servers/desk/mcp", "/servers/none/mcp", "/servers/desk/x/mcp", "/servers/../desk/mcp", "//servers/desk/mcp",
+        "/servers/desk;x/mcp",
         "/servers/DESK/mcp", "/servers/desk\0/mcp",
     ],
 )  # fmt: skip
@@ -171,3 +172,9 @@ async def test_only_http_is_answered() -> None:
     rig = Rig()
     exchange = await Exchange(rig.app, {"type": "lifespan"}, []).done()
     assert exchange.status == 0
+
+
+async def test_an_encoded_slash_separates_nothing() -> None:
+    asgi = scope("POST", "/servers/desk/mcp", [MODERN])
+    asgi["raw_path"] = b"/servers%2fdesk/mcp"
+    assert (await Rig().send(asgi).done()).status == 404

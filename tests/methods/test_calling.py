@@ -162,3 +162,12 @@ async def test_discover_says_what_is_served() -> None:
     assert result["supportedVersions"][0] == "2026-07-28" and "2025-03-26" in result["supportedVersions"]
     assert {"tools", "prompts", "resources", "completions", "logging"} == set(result["capabilities"])
     assert isinstance(result["ttlMs"], int) and result["ttlMs"] >= 0 and result["cacheScope"] in {"public", "private"}
+
+
+@pytest.mark.parametrize("modern", [True, False])
+@pytest.mark.parametrize("key", ["Name", "ARGUMENTS", "URI", "RequestState"])
+async def test_params_that_another_reader_could_confuse_reach_nobody(key: str, modern: bool) -> None:
+    rig = Rig()
+    params = {"name": "echo", "arguments": {}, key: "admin"}
+    exchange = rig.modern("tools/call", params) if modern else (await opened(rig)).request("tools/call", params)
+    assert (await exchange.error())["code"] == -32602 and rig.terminal.calls == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway.catalog import compile as compiling
+from mcp_gateway.catalog.listing import PAGE_SIZE
 from mcp_gateway.core.seal import Sealer
 from tests.ingress.agent import opened
 from tests.ingress.rig import KEYS, Rig, composition, desk, offer, tool
@@ -113,4 +113,4 @@ async def test_a_required_source_that_is_down_fails_the_list() -> None:
 
 
 def test_the_page_size_is_what_the_tests_above_take_it_for() -> None:
-    assert compiling.PAGE_SIZE == 1_000
+    assert PAGE_SIZE == 1_000

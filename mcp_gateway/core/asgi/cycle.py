@@ -24,6 +24,7 @@ class EdgeCycle(RequestResponseCycle):
     """
 
     on_disconnect: Callable[[], object] | None = None
+    _head: bytes = b""
 
     async def send(self, message: ASGISendEvent) -> None:
         """The ASGI `send`.
@@ -32,9 +33,11 @@ class EdgeCycle(RequestResponseCycle):
             RuntimeError: the message is out of order, or a header holds a line break or NUL.
         """
         if self.flow.write_paused or self.disconnected:
+            self._flush_head()
             await super().send(message)
         elif message["type"] == "http.response.body" and self.response_started and not self.response_complete:
             if self.chunked_encoding or self.scope["method"] == "HEAD" or message.get("more_body", False):
+                self._flush_head()
                 await super().send(message)
             else:
                 self._finish(message.get("body", b""))
@@ -45,14 +48,24 @@ class EdgeCycle(RequestResponseCycle):
                 return
             self.response_started = True
             self.waiting_for_100_continue = False
-            self.transport.write(head)
+            if self.chunked_encoding or self.scope["method"] == "HEAD":
+                self.transport.write(head)
+            else:
+                # The body of a declared length follows at once: both leave in one write.
+                self._head = head
         else:
             await super().send(message)
+
+    def _flush_head(self) -> None:
+        if self._head:
+            self.transport.write(self._head)
+            self._head = b""
 
     def _finish(self, body: bytes) -> None:
         if len(body) != self.expected_content_length:
             raise RuntimeError("The response is not as long as its Content-Length.")
-        self.transport.write(body)
+        self.transport.write(self._head + body)
+        self._head = b""
         self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:

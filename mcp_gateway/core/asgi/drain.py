@@ -36,6 +36,8 @@ class Drain:
         self.closing = asyncio.Event()
         self._idle = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
+        # Found once: in CPython 3.11 finding the running loop costs a system call.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def count(self) -> int:
@@ -77,7 +79,9 @@ class Drain:
         """The same app, its requests counted, and answered with 503 if draining cancels them unanswered."""
 
         async def tracked(scope: Scope, receive: Receive, send: Send) -> None:
-            task = asyncio.current_task()
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            task = asyncio.current_task(self._loop)
             assert task is not None
             self._tasks.add(task)
             try:

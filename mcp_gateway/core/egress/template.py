@@ -18,6 +18,9 @@ _OWN: Final = frozenset(
 Headers = Sequence[tuple[bytes, bytes]]
 """Header fields as (name, value) pairs; names in any case."""
 
+_USUAL: Final = frozenset((b"mcp-method", b"mcp-name", b"authorization"))
+"""Names that most requests carry: known to be tokens and nobody else's."""
+
 
 class Template:
     """A method and a target of one origin, with the header fields that every request to it shares.
@@ -50,7 +53,7 @@ class Template:
 def _fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     lines: list[bytes] = []
     for name, value in headers:
-        if not name or name.translate(None, _TOKEN_BYTES) or name.lower() in _OWN:
+        if name not in _USUAL and (not name or name.translate(None, _TOKEN_BYTES) or name.lower() in _OWN):
             raise ValueError(f"the header field {name[:64]!r} cannot be set")
         if b"\n" in value or b"\r" in value or b"\0" in value:
             raise ValueError(f"the value of the header field {name[:64]!r} holds a control character")

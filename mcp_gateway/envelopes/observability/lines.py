@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import orjson
@@ -28,13 +28,14 @@ class LineSink(Protocol):
 class FileLines:
     """A `LineSink` on a file descriptor. `dropped` counts the records that found the buffer full."""
 
-    __slots__ = ("_buffer", "_fd", "_partial", "_scheduled", "dropped")
+    __slots__ = ("_buffer", "_fd", "_loop", "_partial", "_scheduled", "dropped")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._buffer: list[bytes] = []
         self._partial = b""
         self._scheduled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.dropped = 0
 
     def write(self, record: Mapping[str, object]) -> None:
@@ -45,7 +46,9 @@ class FileLines:
         self._buffer.append(orjson.dumps(record, default=str, option=orjson.OPT_APPEND_NEWLINE))
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self.flush)
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Write what is queued; what the descriptor does not take now is tried again shortly."""
@@ -80,5 +83,4 @@ class MemoryLines:
 
 def now() -> str:
     """The wall-clock time of a record: RFC 3339, UTC, milliseconds."""
-    seconds = time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"
+    return datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

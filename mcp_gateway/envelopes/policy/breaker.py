@@ -7,8 +7,8 @@ Only failures of the transport count: an answer, also an error answer, proves th
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from mcp_gateway.core.errors import ProtocolViolation, Rejected, TimedOut, Unreachable
@@ -85,15 +85,14 @@ class Breaker(Generic[C, R]):
     async def __call__(self, call: Permitted[C], call_next: Handler[Permitted[C], R]) -> R:
         upstream = call.call.upstream
         circuit = self._circuits[upstream]
-        clock = asyncio.get_running_loop().time
-        if not circuit.admit(clock()):
+        if not circuit.admit(monotonic()):
             raise Unreachable(
                 "the upstream failed repeatedly and is given time to recover", sent=False, upstream=upstream
             )
         try:
             result = await call_next(call)
         except (Unreachable, TimedOut, ProtocolViolation):
-            circuit.failed(clock())
+            circuit.failed(monotonic())
             raise
         except Rejected:
             circuit.succeeded()

@@ -15,17 +15,24 @@ _FOREVER = float("inf")
 class Deadline:
     """Ends a call at `call.deadline` with `TimedOut`. Streams that live as long as their client have none."""
 
-    __slots__ = ()
+    __slots__ = ("_loop",)
+
+    def __init__(self) -> None:
+        # Found once: in CPython 3.11 finding the running loop costs a system call.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> dict[str, Any]:
         if call.deadline == _FOREVER:
             return await call_next(call)
         # What `asyncio.timeout_at` does, without its context manager: this stands on every call's path.
-        task = asyncio.current_task()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
         cancelling = task.cancelling()
         expiry = _Expiry(task)
-        timer = asyncio.get_running_loop().call_at(call.deadline, expiry)
+        timer = loop.call_at(call.deadline, expiry)
         try:
             return await call_next(call)
         except asyncio.CancelledError as cancelled:
