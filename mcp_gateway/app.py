@@ -63,6 +63,7 @@ class Gateway:
         self._log = structlog.get_logger("gateway")
         self._reloading = asyncio.Lock()
         self._started = False
+        self._terms: dict[str, tuple[object, ...]] = {}
         self._circuits: dict[str, Circuit] = {}
         self._places: dict[str, Places] = {}
         self._hubs: dict[str, Hub[frozenset[Change]]] = {}
@@ -252,11 +253,12 @@ class Gateway:
         return catalogs(settings, {name: self.fleet.inventory(name) for name in settings.upstreams})
 
     def _furnish(self, settings: Settings) -> None:
-        """Make what lives as long as an upstream or a virtual server does, for those that are new."""
+        """Make what lives as long as an upstream or a virtual server does, for those that are new or changed."""
         for name, upstream in settings.upstreams.items():
-            if name not in self._circuits:
-                breaker = upstream.breaker
-                self._circuits[name] = Circuit(failures=breaker.failures, cooldown=breaker.cooldown)
+            terms = (upstream.breaker, upstream.max_concurrency)
+            if self._terms.get(name) != terms:
+                self._terms[name] = terms
+                self._circuits[name] = Circuit(failures=upstream.breaker.failures, cooldown=upstream.breaker.cooldown)
                 self._places[name] = Places(upstream.max_concurrency)
         for name in settings.servers:
             self._hubs.setdefault(name, Hub())

@@ -43,15 +43,15 @@ class Agent:
         info = {"name": "agent", "version": "1"}
         params = {"protocolVersion": self.version, "capabilities": {}, "clientInfo": info}
         answer = await exchange(
-            self.url, self.bytes({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+            self.url, self.packed({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
         )
         assert answer.status == 200, answer
         self.session = answer.headers["mcp-session-id"]
         initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-        assert (await exchange(self.url, self.bytes(initialized))).status == 202
+        assert (await exchange(self.url, self.packed(initialized))).status == 202
         return answer
 
-    def headers(self, message: Any = None, **changes: str | None) -> dict[str, str]:
+    def headers(self, message: Any = None, **changes: Any) -> dict[str, str]:
         """The headers that belong to `message`; `changes` replaces them, None leaves one out."""
         headers = {"Host": urlsplit(self.url).netloc, "Content-Type": "application/json", "Accept": BOTH}
         if self.era == "modern":
@@ -72,7 +72,7 @@ class Agent:
         name = (params.get("name") or params.get("uri")) if isinstance(params, dict) else None
         return {"Mcp-Method": message["method"]} | ({"Mcp-Name": name} if isinstance(name, str) else {})
 
-    def bytes(self, message: Any, *, body: bytes | None = None, **changes: str | None) -> bytes:
+    def packed(self, message: Any, *, body: bytes | None = None, **changes: Any) -> bytes:
         """The request that carries `message`, or `body` in its stead."""
         data = json.dumps(message).encode() if body is None else body
         return request(self.target, self.headers(message, **changes).items(), data)
@@ -90,24 +90,24 @@ class Agent:
         meta = {"_meta": options.pop("meta")} if "meta" in options else {}
         return self.message("tools/call", {"name": tool, "arguments": dict(arguments or {}), **meta}, **options)
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None = None, **changes: str | None) -> Any:
+    async def ask(self, method: str, params: Mapping[str, Any] | None = None, **changes: Any) -> Any:
         """The JSON-RPC answer to a request."""
-        return (await exchange(self.url, self.bytes(self.message(method, params), **changes))).message
+        return (await exchange(self.url, self.packed(self.message(method, params), **changes))).message
 
     async def call(self, tool: str, arguments: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """The JSON-RPC answer to a `tools/call`."""
-        return (await exchange(self.url, self.bytes(self.calling(tool, arguments, **options)))).message
+        return (await exchange(self.url, self.packed(self.calling(tool, arguments, **options)))).message
 
     @contextlib.asynccontextmanager
     async def under_way(self, message: Any) -> AsyncIterator[Line]:
         """The connection on which `message` has been sent and not been answered."""
         async with line(self.url) as here:
-            await here.send(self.bytes(message))
+            await here.send(self.packed(message))
             yield here
 
     async def tell(self, method: str, params: Mapping[str, Any]) -> Answer:
         """Send a notification."""
-        return await exchange(self.url, self.bytes({"jsonrpc": "2.0", "method": method, "params": dict(params)}))
+        return await exchange(self.url, self.packed({"jsonrpc": "2.0", "method": method, "params": dict(params)}))
 
 
 async def agent(url: str, era: Era, version: str = "2025-11-25") -> Agent:

@@ -49,6 +49,10 @@ def _params(**changes: Any) -> Callable[[Json], bytes]:
     return lambda call: json.dumps({**call, "params": {**call["params"], **changes}}).encode()
 
 
+def _alike(key: str, value: Any) -> Callable[[Json], bytes]:
+    return lambda call: json.dumps({**call, "params": {**call["params"], key: value}}).encode()
+
+
 def _instead(value: Any) -> Callable[[Json], bytes]:
     return lambda call: json.dumps(value).encode()
 
@@ -140,8 +144,8 @@ NO_CALL = (
     Bad("name in another case", _params(name="OK"), PARAMS, ID),
     Bad("name with a trailing NUL", _params(name="ok\0"), PARAMS, ID),
     Bad("a second name in another case", _params(Name="hang"), PARAMS, ID),
-    Bad("a second name that ends at NUL", _params(**{"name\0": "hang"}), PARAMS, ID),
-    Bad("second arguments with a long s", _params(**{"argument\u017f": {}}), PARAMS, ID),
+    Bad("a second name that ends at NUL", _alike("name\0", "hang"), PARAMS, ID),
+    Bad("second arguments with a long s", _alike("argument\u017f", {}), PARAMS, ID),
     Bad("arguments as a list", _params(arguments=[1]), PARAMS, ID),
     Bad("_meta as a list", _params(_meta=[]), PARAMS, ID),
 )

@@ -31,11 +31,11 @@ class Scene:
     evil: EvilMCP
     agents: dict[Era, Agent]
 
-    def bytes(self, era: Era, spoilt: Bad) -> bytes:
+    def packed(self, era: Era, spoilt: Bad) -> bytes:
         """The call of `ok`, its body spoilt."""
         here = self.agents[era]
         call = here.calling("ok", {"value": "SPOIL"}, id=ID)
-        return here.bytes(call, body=spoilt.spoil(call))
+        return here.packed(call, body=spoilt.spoil(call))
 
     async def refused(self, data: bytes) -> Answer:
         """The answer to what must be refused without an upstream's hearing of it; then all is as it was."""
@@ -86,7 +86,7 @@ def named(row: Any) -> str:
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("bad", [*NOT_JSON, *NO_MESSAGE], ids=named)
 async def test_a_body_that_is_no_message_is_refused(scene: Scene, era: Era, bad: Bad) -> None:
-    check(await scene.refused(scene.bytes(era, bad)), bad.status, bad.code, bad.id)
+    check(await scene.refused(scene.packed(era, bad)), bad.status, bad.code, bad.id)
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -96,22 +96,22 @@ async def test_parameters_that_call_nothing_are_refused(scene: Scene, era: Era, 
     call = here.calling("ok", {"value": "SPOIL"}, id=ID)
     body = bad.spoil(call)
     if era == "handshake":
-        check(await scene.refused(here.bytes(call, body=body)), 200, bad.code, bad.id)
+        check(await scene.refused(here.packed(call, body=body)), 200, bad.code, bad.id)
         return
     name = json.loads(body)["params"]["name"]
     if not isinstance(name, str) or len(name) > 10_000:
         # No header can say this name, and none need: the two differ.
-        check(await scene.refused(here.bytes(call, body=body)), 400, -32020, bad.id)
+        check(await scene.refused(here.packed(call, body=body)), 400, -32020, bad.id)
         return
     # A body with a second name is only a danger while the header agrees with the first.
-    check(await scene.refused(here.bytes(call, body=body, Mcp_Name=header_value(name))), 400, bad.code, bad.id)
+    check(await scene.refused(here.packed(call, body=body, Mcp_Name=header_value(name))), 400, bad.code, bad.id)
 
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("over", [1, 100_000])
 async def test_a_body_beyond_the_limit_is_refused(scene: Scene, era: Era, over: int) -> None:
     here = scene.agents[era]
-    data = here.bytes(here.calling("ok", id=ID), body=b" " * (BODY + over))
+    data = here.packed(here.calling("ok", id=ID), body=b" " * (BODY + over))
     check(await scene.refused(data), 413)
 
 
@@ -126,8 +126,8 @@ async def test_chunks_beyond_the_limit_are_refused_before_their_end(scene: Scene
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_body_at_the_limit_is_taken(scene: Scene, era: Era) -> None:
     here = scene.agents[era]
-    call = here.bytes(here.calling("ok", id=ID)).partition(b"\r\n\r\n")[2]
-    answer = await exchange(here.url, here.bytes(here.calling("ok", id=ID), body=call.ljust(BODY)))
+    call = here.packed(here.calling("ok", id=ID)).partition(b"\r\n\r\n")[2]
+    answer = await exchange(here.url, here.packed(here.calling("ok", id=ID), body=call.ljust(BODY)))
     assert answer.message["id"] == ID
     assert "result" in answer.message
 
@@ -137,14 +137,14 @@ async def test_a_notification_calls_nothing(scene: Scene, era: Era) -> None:
     here = scene.agents[era]
     call = here.calling("ok")
     del call["id"]
-    answer = await scene.refused(here.bytes(call))
+    answer = await scene.refused(here.packed(call))
     assert (answer.status, answer.body) == (202, b"")
 
 
 async def test_a_response_is_for_sessions_only(scene: Scene) -> None:
     response = {"jsonrpc": "2.0", "id": ID, "result": {}}
-    check(await scene.refused(scene.agents["modern"].bytes(response)), 400, -32600, ID)
-    assert (await scene.refused(scene.agents["handshake"].bytes(response))).status == 202
+    check(await scene.refused(scene.agents["modern"].packed(response)), 400, -32600, ID)
+    assert (await scene.refused(scene.agents["handshake"].packed(response))).status == 202
 
 
 # ---------------------------------------------------------------- heads
@@ -154,8 +154,8 @@ async def _changed(scene: Scene, era: Era, head: Head) -> Answer:
     here = scene.agents[era]
     call = here.calling("ok", id=ID)
     host = here.headers()["Host"]
-    changes = {name: value and value.replace("{host}", host) for name, value in head.changes.items()}
-    data = here.bytes(call, **changes) if _latin(changes) else here.bytes(call)
+    changes: dict[str, Any] = {name: value and value.replace("{host}", host) for name, value in head.changes.items()}
+    data = here.packed(call, **changes) if _latin(changes) else here.packed(call)
     first, rest = data.split(b"\r\n", 1)
     if not _latin(changes):
         for name, value in changes.items():
@@ -164,7 +164,7 @@ async def _changed(scene: Scene, era: Era, head: Head) -> Answer:
     return await scene.refused(first + b"\r\n" + head.extra.encode() + rest)
 
 
-def _latin(changes: dict[str, str | None]) -> bool:
+def _latin(changes: dict[str, Any]) -> bool:
     return all(value is None or value.isascii() for value in changes.values())
 
 
@@ -188,7 +188,7 @@ async def test_a_session_must_be_ones_own(scene: Scene, head: Head) -> None:
 async def test_a_version_that_is_not_spoken_is_answered_with_those_that_are(scene: Scene) -> None:
     here = scene.agents["modern"]
     call = here.calling("ok", meta={f"{PREFIX}protocolVersion": "2031-01-01"}, id=ID)
-    error = check(await scene.refused(here.bytes(call, MCP_Protocol_Version="2031-01-01")), 400, VERSION, ID)
+    error = check(await scene.refused(here.packed(call, MCP_Protocol_Version="2031-01-01")), 400, VERSION, ID)
     assert error["data"] == {"supported": [MODERN], "requested": "2031-01-01"}
 
 
@@ -196,15 +196,15 @@ async def test_a_modern_call_in_the_older_era_is_not_carried_out(scene: Scene) -
     """The version header decides the era: a call that says so in its body only must not slip into the other door."""
     here = scene.agents["modern"]
     call = here.calling("ok", id=ID)
-    check(await scene.refused(here.bytes(call, MCP_Protocol_Version=None)), 400, None, ID)
-    check(await scene.refused(here.bytes(call, MCP_Protocol_Version="2025-11-25")), 400, None, ID)
+    check(await scene.refused(here.packed(call, MCP_Protocol_Version=None)), 400, None, ID)
+    check(await scene.refused(here.packed(call, MCP_Protocol_Version="2025-11-25")), 400, None, ID)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=named)
 async def test_a_path_that_is_not_the_servers_is_refused(scene: Scene, target: Target) -> None:
     here = scene.agents["modern"]
     call = here.calling("ok", id=ID)
-    body = here.bytes(call).partition(b"\r\n\r\n")[2]
+    body = here.packed(call).partition(b"\r\n\r\n")[2]
     check(await scene.refused(request(target.target, here.headers(call).items(), body, target.method)), target.status)
 
 
@@ -222,7 +222,7 @@ async def test_only_sessions_have_other_methods(scene: Scene, method: str) -> No
 async def test_what_is_no_http_is_refused_and_the_connection_closed(scene: Scene, raw: Raw) -> None:
     here = scene.agents["modern"]
     call = here.calling("ok", id=ID)
-    head, _, body = here.bytes(call).partition(b"\r\n\r\n")
+    head, _, body = here.packed(call).partition(b"\r\n\r\n")
     kept = [each for each in head.split(b"\r\n") if not each.lower().startswith(b"content-length")]
     scene.evil.requests.clear()
     async with line(here.url) as connection:
@@ -239,7 +239,7 @@ async def test_what_is_no_http_is_refused_and_the_connection_closed(scene: Scene
 @pytest.mark.parametrize("part", ["head", "body"])
 async def test_half_a_request_is_not_waited_for(scene: Scene, era: Era, part: str) -> None:
     here = scene.agents[era]
-    data = here.bytes(here.calling("ok"))
+    data = here.packed(here.calling("ok"))
     head = data.index(b"\r\n\r\n")
     check(await scene.refused(data[: head - 10] if part == "head" else data[:-5]), 408)
 
@@ -266,7 +266,7 @@ async def test_a_session_has_one_request_of_an_id_at_a_time(scene: Scene) -> Non
     async with here.under_way(here.calling("gate", id=5)) as first:
         while scene.evil.calls("gate") == 0:
             await asyncio.sleep(0)
-        check(await exchange(here.url, here.bytes(here.calling("ok", id=5))), 400, -32600, 5)
+        check(await exchange(here.url, here.packed(here.calling("ok", id=5))), 400, -32600, 5)
         assert (await here.call("ok", id="5"))["result"], "a string is another id"
         scene.evil.gate.set()
         answer = await first.answer()
@@ -289,7 +289,7 @@ async def test_a_modern_client_may_have_two_requests_of_an_id(scene: Scene) -> N
 
 async def test_pipelined_requests_are_answered_in_order(scene: Scene) -> None:
     here = scene.agents["modern"]
-    calls = [here.bytes(here.calling("ok", {"n": n}, id=n)) for n in range(10)]
+    calls = [here.packed(here.calling("ok", {"n": n}, id=n)) for n in range(10)]
     async with line(here.url) as connection:
         await connection.send(b"".join(calls))
         answers = [(await connection.answer()).message for _ in calls]

@@ -156,8 +156,8 @@ async def completion(cell: Cell) -> str:
 async def progress(cell: Cell) -> str:
     steps: list[float] = []
 
-    async def step(done: float, total: float | None, message: str | None) -> None:
-        steps.append(done)
+    async def step(progress: float, total: float | None, message: str | None) -> None:
+        steps.append(progress)
 
     async with client_of(cell.url, cell.client) as client:
         await client.call_tool("test_tool_with_progress", {}, progress_callback=step)

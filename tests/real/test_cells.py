@@ -61,7 +61,9 @@ class Site:
         lines = [["client → upstream", *(f"{client} → {upstream}" for client, upstream in CELLS)]]
         lines += [[row, *(self.outcomes.get((row, cell), "") for cell in CELLS)] for row in TABLE]
         widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
-        return "\n".join("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in lines)
+        return "\n".join(
+            "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in lines
+        )
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     journal = folder / "journal"
     journal.touch()
     with ExitStack() as stack:
-        upstreams, servers = "", {}
+        upstreams = ""
+        servers: dict[str, str] = {}
         direct, odd = {}, {}
         for era in ("modern", "legacy"):
             server = stack.enter_context(serving("tests.real.upstream", "--journal", str(journal), "--era", era))

@@ -48,9 +48,9 @@ class Wire:
     async def initialize(self) -> Any:
         """The handshake; keeps the session."""
         params = {"protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": {"name": "wire", "version": "1"}}
-        response = await self.http.post(self.url, headers=self._headers("initialize", params), json=self._body(
-            "initialize", params
-        ))
+        response = await self.http.post(
+            self.url, headers=self._headers("initialize", params), json=self._body("initialize", params)
+        )
         self.session = response.headers["mcp-session-id"]
         await self.notify("notifications/initialized", {})
         return _final(response.text, response.headers["content-type"]).result
@@ -79,9 +79,7 @@ class Wire:
         async with self.http.stream("POST", self.url, headers=self._headers(method, params), json=body) as response:
             yield response
 
-    def _body(
-        self, method: str, params: Mapping[str, Any], meta: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def _body(self, method: str, params: Mapping[str, Any], meta: Mapping[str, Any] | None = None) -> dict[str, Any]:
         self._count += 1
         own = {f"{_META}protocolVersion": MODERN, f"{_META}clientCapabilities": {}} if self.modern else {}
         marked = {**params, "_meta": {**own, **(meta or {})}} if own or meta else params

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 import pytest
 import uvloop
 from pytest import mark, raises
