@@ -82,7 +82,7 @@ format: dev ## rewrite the code as `make check` wants it
 
 .PHONY: conformance
 conformance: dev ## the official MCP suite through the gateway
-	@$(ENV) $(PY) -m tests.conformance $(ARGS)
+	@$(ENV) $(PY) -m tests.conformance --peer fastmcp $(ARGS)
 
 .PHONY: bench
 bench: dev ## throughput and latency next to a plain forwarder; writes bench.json

@@ -111,27 +111,40 @@ async def run(
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     records = FileLines(1)
+    asked = asyncio.Event()
+    # From the start: a process that is still starting must not end because somebody asked it to reload.
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
     async with running(settings, lambda: load_file(config), records=records, trace=trace) as here:
-        reloads: set[asyncio.Task[object]] = set()
-
-        def reload() -> None:
-            task: asyncio.Task[object] = loop.create_task(here.gateway.reload())
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
-
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, reload)
+        reloading = loop.create_task(_reload_when(asked, here.gateway))
         watcher = loop.create_task(_watch(here.gateway, config, stop)) if watch else None
         announce(here)
         await stop.wait()
-        log.info("stopping", in_flight=here.gateway.drain.count)
         for number in (signal.SIGINT, signal.SIGTERM):
             # A second signal ends the process at once.
             loop.remove_signal_handler(number)
+        log.info("stopping", in_flight=here.gateway.drain.count)
         if watcher is not None:
             await watcher
+    reloading.cancel()
     records.flush()
+
+
+async def _reload_when(asked: asyncio.Event, gateway: Gateway) -> None:
+    """Reload each time that was asked for it; what is asked during a reload is one more."""
+    while True:
+        await asked.wait()
+        asked.clear()
+        await _reload(gateway)
+
+
+async def _reload(gateway: Gateway) -> None:
+    """Reload; a defect met on the way must not end the task that listens for the next request to."""
+    try:
+        await gateway.reload()
+    except Exception as defect:
+        structlog.get_logger("gateway").error("reload failed", exc_info=defect)
 
 
 async def _watch(gateway: Gateway, config: Path, stop: asyncio.Event) -> None:
@@ -147,7 +160,7 @@ async def _watch(gateway: Gateway, config: Path, stop: asyncio.Event) -> None:
                 missed = first and await asyncio.to_thread(_differs, config, gateway.settings)
                 first = False
                 if changed or missed:
-                    await gateway.reload()
+                    await _reload(gateway)
                     break
 
 

@@ -277,7 +277,9 @@ class Connection(asyncio.Protocol):
         self._in_body = self._delivered = True
         kind = headers.get(b"content-type", b"")
         short = length is not None and int(length) <= HIGH_WATER and not kind.startswith(b"text/event-stream")
-        response.begin(status, headers, whole=short or kind.startswith(b"application/json"))
+        # One that says that it is too long is refused by whoever reads it: that is not worth waiting for.
+        bearable = length is None or int(length) <= self._limits.body_bytes
+        response.begin(status, headers, whole=short or (bearable and kind.startswith(b"application/json")))
         if self._bodiless:
             self._done = True  # and not reusable: the parser now expects the body that HEAD does not have
 
