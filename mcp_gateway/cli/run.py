@@ -122,8 +122,9 @@ async def run(
         announce(here)
         await stop.wait()
         for number in (signal.SIGINT, signal.SIGTERM):
-            # A second signal ends the process at once.
+            # A second signal ends the process at once: no exception that would have to find its way out first.
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
         log.info("stopping", in_flight=here.gateway.drain.count)
         if watcher is not None:
             await watcher

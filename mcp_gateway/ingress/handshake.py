@@ -247,7 +247,7 @@ def _take(session: HandshakeSession, message: Message) -> None:
         settle(session, message.id, message.result, message.error)
     elif isinstance(message, Notification) and message.method == "notifications/cancelled":
         identifier = message.params.get("requestId")
-        if isinstance(identifier, str | int):
+        if isinstance(identifier, str | int) and not isinstance(identifier, bool):  # True is not the id 1
             task = session.tasks.pop(identifier, None)
             if task is not None:
                 task.cancel()

@@ -1,10 +1,10 @@
-"""What becomes of a tool's argument: fixed, bound to the caller's identity, or shown (perhaps changed)."""
+"""What becomes of a tool's argument: fixed, bound to the caller's identity, hidden, or shown (perhaps changed)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, JsonValue, Strict, Tag
 
@@ -37,6 +37,12 @@ class BoundArgument(Model):
     )
 
 
+class HiddenArgument(Model):
+    """Never sent; the agent does not see the argument and the upstream uses its own default."""
+
+    hidden: Literal[True] = Field(description="true: the agent does not see it, the upstream does not get it.")
+
+
 class ShownArgument(Model):
     """Shown to the agent, under another name, with another description or with a default."""
 
@@ -56,16 +62,21 @@ def _meaning(value: Any) -> str:
     if isinstance(value, Mapping):
         if "value" in value:
             return "fixed"
+        if "hidden" in value:
+            return "hidden"
         return "bound" if "from" in value else "shown"
     if isinstance(value, FixedArgument):
         return "fixed"
+    if isinstance(value, HiddenArgument):
+        return "hidden"
     return "bound" if isinstance(value, BoundArgument) else "shown"
 
 
 ArgumentBinding = Annotated[
     Annotated[FixedArgument, Tag("fixed")]
     | Annotated[BoundArgument, Tag("bound")]
+    | Annotated[HiddenArgument, Tag("hidden")]
     | Annotated[ShownArgument, Tag("shown")],
     Discriminator(_meaning),
 ]
-"""Exactly one meaning: `value`, or `from`, or any of `name`, `description` and `default`."""
+"""Exactly one meaning: `value`, or `from`, or `hidden`, or any of `name`, `description` and `default`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
@@ -31,6 +32,7 @@ PROTOCOLS: Final = ("2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26")
 
 Protocol = Literal["auto", "2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"]
 
+_PROCESS_KEYS: Final = ("command", "env", "cwd")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPTION: Final = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)=.+", re.DOTALL)
 
@@ -145,8 +147,12 @@ class HttpUpstream(_Upstream):
 
 
 def _kind(value: Any) -> str:
+    """Which of the two is meant; of a mapping that has neither key, so that its error names the misspelled one."""
     if isinstance(value, Mapping):
-        return "stdio" if "command" in value else "http"
+        if "command" in value or "url" in value:
+            return "stdio" if "command" in value else "http"
+        close = any(difflib.get_close_matches(str(key), _PROCESS_KEYS, n=1, cutoff=0.6) for key in value)
+        return "stdio" if close else "http"
     return "stdio" if isinstance(value, StdioUpstream) else "http"
 
 

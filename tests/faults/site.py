@@ -15,10 +15,12 @@ from typing import Any
 
 from mcp_gateway.app import Gateway
 from mcp_gateway.cli.run import running
+from mcp_gateway.core.egress.pool import PoolStats
 from mcp_gateway.envelopes.observability.lines import MemoryLines
 from mcp_gateway.settings.load import load
 from tests.faults.wire import PATIENCE
 from tests.support import ROOT
+from tests.upstreams.evil import EvilMCP
 
 
 def write(folder: Path, upstreams: Mapping[str, Any], servers: Mapping[str, Any], limits: Mapping[str, Any]) -> Path:
@@ -44,6 +46,19 @@ class Site:
 
     def url(self, server: str = "main") -> str:
         return f"{self.data}/servers/{server}/mcp"
+
+    def pool(self, upstream: str) -> PoolStats:
+        """The connections to an HTTP upstream."""
+        found: Any = self.gateway.fleet._upstreams[upstream]
+        stats: PoolStats = found._connector._client.stats
+        return stats
+
+    def footprint(self, evil: EvilMCP) -> tuple[int, int]:
+        """Tasks and file descriptors of this process, but for those of pooled connections to `evil`."""
+        return (
+            len(asyncio.all_tasks()) - len(evil._tasks),
+            len(os.listdir("/proc/self/fd")) - 2 * self.pool("evil").open,
+        )
 
     def outcomes(self, **facts: Any) -> list[tuple[Any, Any]]:
         """Outcome and reason of the calls on record with these facts."""

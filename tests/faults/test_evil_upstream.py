@@ -314,10 +314,13 @@ async def test_answers_of_a_gibibyte_cost_what_the_caps_allow(tmp_path: Path) ->
     tools = ("huge_event", "huge_event_of_lines", "huge_json", "huge_length", "gzip_bomb", "deep_json")
     async with EvilMCP(era="modern") as new, EvilMCP(era="legacy") as old:
         patient = {"timeout": "20s", "breaker": {"failures": 1_000}}
+        evils = {"new": new, "old": old}
         upstreams = {"new": {"url": new.url, **patient}, "old": {"url": old.url, **patient}}
         servers = {name: [{"upstream": name}] for name in upstreams}
         async with child(tmp_path, upstreams, servers, LIMITS) as here:
-            cells = [Cell(name, new, await agent(here.url(name), era)) for name, era in product(upstreams, ERAS)]
+            cells = [
+                Cell(name, evils[name], await agent(here.url(name), era)) for name, era in product(upstreams, ERAS)
+            ]
             for cell in cells:
                 await asyncio.gather(*(cell.content("ok") for _ in range(20)))
             before = here.memory("VmRSS")
@@ -326,7 +329,6 @@ async def test_answers_of_a_gibibyte_cost_what_the_caps_allow(tmp_path: Path) ->
                 answers = await asyncio.gather(*(call for _, call in calls))
                 for (cell, _), answer in zip(calls, answers, strict=True):
                     failed(cell, answer, *PROTOCOL)
-            print(here.memory("VmHWM") - before >> 20)
             assert here.memory("VmHWM") - before < CAP
             await _still_there(here, cells)
 

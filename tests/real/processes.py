@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -188,6 +189,13 @@ def configuration(folder: Path, upstreams: str, servers: dict[str, str], **serve
     config = folder / "gateway.yaml"
     config.write_text(f"server:\n{head}upstreams:\n{upstreams}virtual_servers: virtual_servers/\n")
     return config
+
+
+def free_port() -> int:
+    """A port that nobody listens on now, for what cannot say which one it took."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def whole(upstream: str) -> str:

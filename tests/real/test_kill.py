@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import os
 import signal
-import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +20,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.real.processes import STEP, Gateway, Server, configuration, gateway, serving, until, whole
+from tests.real.processes import STEP, Gateway, Server, configuration, free_port, gateway, serving, until, whole
 from tests.real.wire import Wire
 from tests.support import ROOT
 
@@ -65,12 +64,6 @@ class Site:
 
     def has(self, *words: str) -> bool:
         return " ".join(words) in self.journal.read_text().splitlines()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

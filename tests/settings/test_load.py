@@ -9,7 +9,7 @@ import pytest
 
 from mcp_gateway.core.errors import ConfigurationError
 from mcp_gateway.core.secret import Secret
-from mcp_gateway.settings.bindings import BoundArgument, FixedArgument, ShownArgument
+from mcp_gateway.settings.bindings import BoundArgument, FixedArgument, HiddenArgument, ShownArgument
 from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.load import load
 from mcp_gateway.settings.upstream_auth import HeaderAuth
@@ -224,3 +224,10 @@ def test_models_can_be_built_in_code() -> None:
     settings = GatewaySettings(upstreams={"a": upstream})
     assert settings.upstreams["a"] is upstream
     assert settings.model_dump()["upstreams"]["a"]["auth"]["headers"] == {"X-Key": "**********"}
+
+
+def test_an_argument_can_be_hidden(tmp_path: Path) -> None:
+    one = "name: one\nsources: [{upstream: time, tools: {t: {arguments: {a: {hidden: true}}}}}]\n"
+    settings = loaded(tmp_path, "upstreams: {time: {command: [x]}}", one=one)
+    argument = settings.servers["one"].sources[0].tools["t"].arguments["a"]
+    assert argument == HiddenArgument(hidden=True)

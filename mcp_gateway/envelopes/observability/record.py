@@ -96,4 +96,10 @@ class Audit:
 
 
 def _short(value: object) -> str | None:
-    return value[:_MAX_TEXT] if isinstance(value, str) else None
+    """A client's or an upstream's words, cut short; what a terminal or a log viewer acts on is escaped."""
+    if not isinstance(value, str):
+        return None
+    cut = value[:_MAX_TEXT]
+    if cut.isprintable():
+        return cut
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)

@@ -11,6 +11,9 @@ from mcp_gateway.core.pipeline import Handler
 
 _FOREVER = float("inf")
 
+_GRACE = 0.05
+"""Seconds for whoever waits for the upstream to notice the deadline itself, and to say that it was the upstream."""
+
 
 class Deadline:
     """Ends a call at `call.deadline` with `TimedOut`. Streams that live as long as their client have none."""
@@ -32,7 +35,7 @@ class Deadline:
         assert task is not None
         cancelling = task.cancelling()
         expiry = _Expiry(task)
-        timer = loop.call_at(call.deadline, expiry)
+        timer = loop.call_at(call.deadline + _GRACE, expiry)
         try:
             return await call_next(call)
         except asyncio.CancelledError as cancelled:
