@@ -22,6 +22,8 @@ _RETRY: Final = 1.0
 _RETRY_FLOOR: Final = 0.02
 _RETRY_CEILING: Final = 30.0
 _FRUITLESS: Final = 10
+_GONE_SECONDS: Final = 3.0
+"""An upstream that cannot be reached for so long has ended, and the request with it: its caller is told, not kept."""
 _REFUSAL_SECONDS: Final = 5.0
 
 Take = Callable[[Json], Json | None]
@@ -116,8 +118,10 @@ async def read_resuming(
 
 
 async def _resume(reopen: Reopen, last_id: bytes, retry: float, deadline: float) -> Response | None:
+    """Reopen with growing waits. Raises `StreamEnded` once nobody was there for `_GONE_SECONDS`, or `TimedOut`."""
     loop = asyncio.get_running_loop()
-    for _ in range(_FRUITLESS):
+    broke_off = loop.time()
+    for attempt in range(_FRUITLESS):
         if loop.time() + retry >= deadline:
             break
         await asyncio.sleep(retry)
@@ -125,7 +129,9 @@ async def _resume(reopen: Reopen, last_id: bytes, retry: float, deadline: float)
             return await reopen(last_id)
         except TimedOut:
             break
-        except Unreachable:
+        except Unreachable as error:
+            if attempt and loop.time() - broke_off > _GONE_SECONDS:
+                raise StreamEnded from error
             retry = min(retry * 2, _RETRY_CEILING)
     else:
         raise StreamEnded

@@ -1,4 +1,4 @@
-"""An upstream whose lists and greetings are a test's to make up, and one place that must never be asked for anything."""
+"""An upstream whose lists and greetings are a test's to make up, and a place that must never be asked for anything."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class ListingMCP(EvilMCP):
 
     async def announce(self, count: int) -> None:
         """Say `count` times that the tools changed."""
+        event = b'data: {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}\n\n'
+        event = b'data: {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}\n\n'
         for stream in self._streams:
             for _ in range(count // 100):
                 with contextlib.suppress(ConnectionError):
-                    await stream.send(
-                        b'data: {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}\n\n' * 100
-                    )
+                    await stream.send(event * 100)
 
     @property
     def listened(self) -> bool:

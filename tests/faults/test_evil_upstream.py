@@ -159,6 +159,24 @@ async def test_an_upstream_that_limits_says_when_to_come_back(scene: Scene) -> N
 
 
 @pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("tool", ["close_mid_sse", "reset_mid_sse", "hang_mid_sse"])
+async def test_an_answer_that_breaks_off_ends_with_an_error_of_its_id(scene: Scene, tool: str) -> None:
+    """Once a stream has begun its status says nothing more: the error is its last event, never a silent end."""
+    agents = [cell.agent for cell in scene.cells]
+    calls = [here.calling(tool, meta={"progressToken": "the client's own"}, id="mine") for here in agents]
+    asked = (exchange(here.url, here.packed(call)) for here, call in zip(agents, calls, strict=True))
+    for cell, answer in zip(scene.cells, await asyncio.gather(*asked), strict=True):
+        assert answer.headers["content-type"] == "text/event-stream", cell.name
+        progress, last = answer.messages
+        assert (progress["method"], progress["params"]["progressToken"]) == (
+            "notifications/progress",
+            "the client's own",
+        )
+        assert last["id"] == "mine"
+        assert last["error"]["code"] == (TIMED_OUT if tool == "hang_mid_sse" else UNAVAILABLE)[0]
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_many_faults_at_once_leave_the_healthy_upstream_alone(scene: Scene) -> None:
     """Twenty calls that hang in every cell, and a hundred to the upstream beside them."""
     hanging = [asyncio.ensure_future(cell.ask("hang")) for cell in scene.cells for _ in range(20)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,6 @@ def bad(elsewhere: str) -> list[Any]:
         tool("header-twice", annotated("Region", b={"type": "string", "x-mcp-header": "REGION"})),
         tool("header-in-choice", {"type": "object", "oneOf": [annotated("Region")]}),
         tool("header-in-items", {"type": "object", "properties": {"l": {"type": "array", "items": annotated("R")}}}),
-        tool("n" * 300),
-        tool("two words"),
-        tool("smile😀"),
-        tool("line\nbreak"),
         tool(""),
         tool(None),
         tool(7),
@@ -99,7 +96,8 @@ def bad(elsewhere: str) -> list[Any]:
         "plain",
         [],
         {},
-        tool("schema-null", inputSchema=None),
+        {"name": "no-schema"},
+        {"name": "schema-null", "inputSchema": None},
         tool("schema-list", []),
         tool("schema-of-array", {"type": "array"}),
         tool("schema-untyped", {"properties": {}}),
@@ -133,7 +131,7 @@ async def test_the_good_tools_of_a_hostile_list_are_offered_and_no_others(tmp_pa
             client = await agent(here.url(), era)
             entries = [entry for page in await pages(client) for entry in page]
             assert entries == GOOD, "as they came, in the order in which they came"
-            for name in ("header-crlf", "n" * 300, "ref-http", "doubling", "two words"):
+            for name in ("header-crlf", "ref-http", "doubling"):
                 assert (await client.call(name))["error"]["code"] in (-32602, -32020)
             for name in ("plain", "recursive", "vendor"):
                 assert (await client.call(name, {"root": {"next": {}}}))["result"]["isError"] is False
@@ -141,6 +139,26 @@ async def test_the_good_tools_of_a_hostile_list_are_offered_and_no_others(tmp_pa
                 assert (await client.call(name, {"a": "a" * 5_000 + "!"}))["result"]["isError"] is True
             assert evil.calls() == 3
         assert came == [], "a schema was fetched"
+
+
+UNSPEAKABLE = ["n" * 300, "two words", "smile😀", "line\nbreak", "a\r\nX-Injected: 1", "\x1b[2J", "=?base64?b2s=?="]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_name_that_clients_cannot_use_gets_one_that_they_can(tmp_path: Path, kind: Any) -> None:
+    unspeakable = [tool(name) for name in UNSPEAKABLE]
+    async with ListingMCP(unspeakable, era=kind) as evil, site(tmp_path, {"evil": {"url": evil.url}}) as here:
+        client = await agent(here.url(), "modern")
+        exposed = await listed(client)
+        assert len(set(exposed)) == len(UNSPEAKABLE)
+        for name, shown in zip(UNSPEAKABLE, exposed, strict=True):
+            assert re.fullmatch(r"[A-Za-z0-9_./-]{1,64}", shown), shown
+            assert (await client.call(shown, {"n": 1}))["result"]["structuredContent"] == {"echo": {"n": 1}}
+            asked = evil.requests[-1]
+            assert asked.tool == name, "the upstream's own name stays the identity"
+            assert "x-injected" not in asked.headers
+            if kind == "modern":
+                assert asked.headers["mcp-name"] in (name, header_value(name))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +170,7 @@ async def test_an_argument_in_a_header_injects_nothing(tmp_path: Path, era: Era,
     async with ListingMCP(GOOD, era=kind) as evil, site(tmp_path, {"evil": {"url": evil.url}}) as here:
         client = await agent(here.url(), era)
         call = client.calling("mirrored", {"a": value})
-        mirrored = {"Mcp-Param-Region": header_value(value)} if era == "modern" else {}
+        mirrored: dict[str, Any] = {"Mcp-Param-Region": header_value(value)} if era == "modern" else {}
         answer = await exchange(client.url, client.packed(call, **mirrored))
         assert answer.message["result"]["structuredContent"] == {"echo": {"a": value}}
         asked = next(seen for seen in evil.requests if seen.tool == "mirrored")
@@ -216,7 +234,8 @@ async def test_ten_thousand_tools_are_listed_in_bounded_pages(tmp_path: Path) ->
                 for each in forged:
                     assert (await client.ask("tools/list", {"cursor": each}))["error"]["code"] == -32602
                 assert (await other.ask("tools/list", {"cursor": cursor}))["error"]["code"] == -32602
-                for nonsense in (7, ["0"], {}, True):
+                nonsenses: tuple[Any, ...] = (7, ["0"], {}, True)
+                for nonsense in nonsenses:
                     assert (await client.ask("tools/list", {"cursor": nonsense}))["error"]["code"] == -32602
 
 
@@ -288,16 +307,18 @@ GREETINGS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", GREETINGS)
 async def test_a_greeting_is_not_passed_on_at_any_length(tmp_path: Path, name: str, kind: Any) -> None:
-    async with ListingMCP(GOOD, era=kind, greeting=GREETINGS[name]) as evil:
-        async with site(tmp_path, {"evil": {"url": evil.url}}) as here:
-            modern, handshake = Agent(here.url(), "modern"), Agent(here.url(), "handshake")
-            discovered = await exchange(modern.url, modern.packed(modern.message("server/discover")))
-            greeted = await handshake.open()
-            for answer in (discovered, greeted):
-                assert "result" in answer.message
-                assert len(answer.body) < 300_000
-                assert "\\u001b" not in answer.body.decode()
-            assert await listed(modern) == [entry["name"] for entry in GOOD]
+    async with (
+        ListingMCP(GOOD, era=kind, greeting=GREETINGS[name]) as evil,
+        site(tmp_path, {"evil": {"url": evil.url}}) as here,
+    ):
+        modern, handshake = Agent(here.url(), "modern"), Agent(here.url(), "handshake")
+        discovered = await exchange(modern.url, modern.packed(modern.message("server/discover")))
+        greeted = await handshake.open()
+        for answer in (discovered, greeted):
+            assert "result" in answer.message
+            assert len(answer.body) < 300_000
+            assert "\\u001b" not in answer.body.decode()
+        assert await listed(modern) == [entry["name"] for entry in GOOD]
 
 
 # ---------------------------------------------------------------- logs
