@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.conformance.suite import ROOT
 
@@ -23,9 +21,8 @@ POLL = 0.05
 GATEWAY = """\
 server:
   host: 127.0.0.1
-  port: {port}
-  public_url: http://127.0.0.1:{port}
-  admin: {{host: 127.0.0.1, port: {admin}}}
+  port: 0
+  admin: {{host: 127.0.0.1, port: 0}}
 identity:
   anonymous: loopback
 upstreams:
@@ -61,20 +58,19 @@ def fastmcp_proxy(url: str) -> Iterator[str]:
 @contextmanager
 def gateway(url: str, *, protocol: str = "auto", name: str = "everything") -> Iterator[str]:
     """The URL of a virtual server that holds all of the upstream `url`, once the gateway says that it is ready."""
-    port, admin = _free_ports(2)
     with tempfile.TemporaryDirectory(prefix="gateway-") as home:
         folder = Path(home)
         (folder / "virtual_servers").mkdir()
         (folder / "virtual_servers" / f"{name}.yaml").write_text(VIRTUAL_SERVER.format(name=name))
         config = folder / "gateway.yaml"
-        config.write_text(GATEWAY.format(port=port, admin=admin, name=name, url=url, protocol=protocol))
+        config.write_text(GATEWAY.format(name=name, url=url, protocol=protocol))
         log = folder / "gateway.log"
         with log.open("wb") as sink:
             command = [sys.executable, "-m", "mcp_gateway", "serve", "--config", str(config)]
             process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
             try:
-                _await_ready(f"http://127.0.0.1:{admin}/readyz", process, log)
-                yield f"http://127.0.0.1:{port}/servers/{name}/mcp"
+                ready = _await_ready(process, log)
+                yield str(ready["servers"][0])
             finally:
                 _stop(process)
 
@@ -96,27 +92,14 @@ def announced(module: str, *arguments: str) -> Iterator[int]:
             _stop(process)
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now. All are held until the last is known, so they differ."""
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in held]
-    finally:
-        for one in held:
-            one.close()
-
-
-def _await_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _await_ready(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    """What the gateway logs once it is ready: the addresses as bound."""
     deadline = time.monotonic() + START
     while process.poll() is None and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=1) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            pass
+        for line in log.read_text(errors="replace").split("\n")[:-1]:
+            if '"event": "ready"' in line:
+                found: dict[str, Any] = json.loads(line)
+                return found
         time.sleep(POLL)
     state = "is not ready" if process.poll() is None else f"ended with code {process.returncode}"
     raise RuntimeError(f"the gateway {state}:\n{log.read_text(errors='replace')[-4000:]}")

@@ -18,6 +18,7 @@ from mcp_gateway.upstream.fleet import Fleet
 from tests.upstream.doubles import (
     ALICE,
     ROOT,
+    RecordingLink,
     carry_out,
     fleet_of,
     http_server,
@@ -135,8 +136,10 @@ async def test_a_child_process_that_is_killed_fails_its_calls_and_is_started_aga
 
     async with fleet_of(ledger=stdio_module(PLAIN)) as fleet:
         (child,) = children()
-        slow = asyncio.create_task(carry_out(fleet, tool_call("ledger", "reconcile", {"steps": 1000})))
-        await asyncio.sleep(0)
+        link = RecordingLink()
+        call = tool_call("ledger", "reconcile", {"steps": 1000}, link=link, meta={"progressToken": 1})
+        slow = asyncio.create_task(carry_out(fleet, call))
+        await until(lambda: bool(link.notes))
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(Unreachable) as caught:
             await slow
