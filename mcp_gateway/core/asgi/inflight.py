@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Final
 
-from mcp_gateway.core.asgi import respond
-from mcp_gateway.core.asgi.types import App, Receive, Scope, Send
-from mcp_gateway.core.errors import Overloaded
-
-_RETRY_AFTER: Final = 1
-_HEADERS: Final = (respond.JSON, (b"retry-after", b"%d" % _RETRY_AFTER))
-_BODY: Final = respond.error_body(
-    50300, "The gateway is at capacity", Overloaded.reason, retryAfterMs=_RETRY_AFTER * 1000
-)
-
 SLOT: Final = "mcp_gateway.slot"
-"""Key in `scope` under which `CapInFlight` leaves the request's `Slot`."""
+"""Key in `scope` under which the data plane leaves the request's `Slot`."""
 
 
 class InFlight:
@@ -60,29 +50,3 @@ class Slot:
         owner, self._owner = self._owner, None
         if owner is not None:
             owner._leave(self._client)
-
-
-def client_address(scope: Scope) -> Hashable:
-    """The address of the peer, without its port."""
-    client = scope.get("client")
-    return client[0] if client else None
-
-
-class CapInFlight:
-    """ASGI: 503 `overloaded` with Retry-After when no slot is free; nothing queues."""
-
-    def __init__(self, app: App, inflight: InFlight, client: Callable[[Scope], Hashable] = client_address) -> None:
-        self._app = app
-        self._inflight = inflight
-        self._client = client
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        slot = self._inflight.enter(self._client(scope))
-        if slot is None:
-            await respond.respond(send, 503, _BODY, _HEADERS)
-            return
-        scope[SLOT] = slot
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            slot.leave()

@@ -14,7 +14,7 @@ from mcp_gateway.core.asgi.body import BodyTooLarge, ClientDisconnected, read_bo
 from mcp_gateway.core.asgi.disconnect import EXTENSION, watch
 from mcp_gateway.core.asgi.drain import Drain
 from mcp_gateway.core.asgi.hosts import AllowedOrigins, CheckHost
-from mcp_gateway.core.asgi.inflight import SLOT, CapInFlight, InFlight
+from mcp_gateway.core.asgi.inflight import InFlight
 from mcp_gateway.core.asgi.respond import end, respond, send_chunk, start_sse
 from mcp_gateway.core.asgi.types import Message, Receive, Scope, Send
 
@@ -187,34 +187,15 @@ async def test_the_answer_to_a_stranger_has_no_id_and_names_nothing() -> None:
 # ---------------------------------------------------------------- in flight
 
 
-async def test_caps_per_client_and_in_all_and_frees_what_fails() -> None:
+def test_caps_per_client_and_in_all_and_frees_what_leaves() -> None:
     inflight = InFlight(total=3, per_client=2)
-    release = asyncio.Event()
-
-    async def held(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await release.wait()
-        raise LookupError
-
-    app = CapInFlight(held, inflight)
-
-    async def call(client: str) -> Client:
-        fake = Client()
-        await app(scope(client=client), fake.receive, fake.send)
-        return fake
-
-    running = [asyncio.ensure_future(call(name)) for name in ("a", "a", "b")]
-    await asyncio.sleep(0)
-    assert inflight.count == 3
-    refused = await call("a")
-    assert refused.status == 503 and (await call("c")).status == 503
-    assert dict(refused.sent[0]["headers"])[b"retry-after"] == b"1"
-    assert refused.error["error"] == {
-        "code": 50300,
-        "message": "The gateway is at capacity",
-        "data": {"reason": "overloaded", "retryAfterMs": 1000},
-    }
-    release.set()
-    assert [type(e) for e in await asyncio.gather(*running, return_exceptions=True)] == [LookupError] * 3
+    held = [inflight.enter(client) for client in ("a", "a", "b")]
+    assert all(held) and inflight.count == 3
+    assert inflight.enter("a") is None, "the client has none left"
+    assert inflight.enter("c") is None, "the gateway has none left"
+    for slot in held:
+        assert slot is not None
+        slot.leave()
     assert inflight.count == 0 and inflight._clients == {}
 
 
@@ -225,18 +206,13 @@ def test_one_client_cannot_take_what_is_left_for_others() -> None:
     assert inflight.enter("b") is not None
 
 
-async def test_a_stream_gives_its_slot_back_once() -> None:
-    inflight = InFlight(total=1, per_client=1)
-    counts = []
-
-    async def stream(scope: Scope, _receive: Receive, send: Send) -> None:
-        counts.append(inflight.count)
-        scope[SLOT].leave()
-        counts.append(inflight.count)
-
-    fake = Client()
-    await CapInFlight(stream, inflight)(scope(), fake.receive, fake.send)
-    assert [*counts, inflight.count] == [1, 0, 0]
+def test_a_slot_is_given_back_once() -> None:
+    inflight = InFlight(total=2, per_client=2)
+    slot, other = inflight.enter("a"), inflight.enter("a")
+    assert slot is not None and other is not None
+    slot.leave()
+    slot.leave()
+    assert inflight.count == 1
 
 
 # ---------------------------------------------------------------- drain
