@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
 
-from mcp_gateway import __version__
+from mcp_gateway import __version__, inspection
 from mcp_gateway.admin.api import build as build_admin
 from mcp_gateway.admin.control import Reloaded
 from mcp_gateway.calls.inventory import Change, InventoryChanged
-from mcp_gateway.catalog.catalog import Catalog, SourceReport
+from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.catalog.diff import changes as changed_lists
 from mcp_gateway.catalog.findings import Severity
 from mcp_gateway.compose import Snapshot, Standing, catalogs, snapshot
@@ -29,18 +28,18 @@ from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.seal import Sealer
 from mcp_gateway.core.strictjson import JsonLimits
-from mcp_gateway.envelopes.identity.anonymous import anonymous_on_loopback
+from mcp_gateway.envelopes.identity.stores import GrantKey
 from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places
+from mcp_gateway.identify import Identity
 from mcp_gateway.ingress.exchange import Limits
 from mcp_gateway.ingress.handshake import HandshakeEndpoint
 from mcp_gateway.ingress.modern_endpoint import ModernEndpoint
 from mcp_gateway.ingress.plane import DataPlane
 from mcp_gateway.ingress.served import Served
 from mcp_gateway.ingress.sessions import Sessions
-from mcp_gateway.settings.keys import key_ring
 from mcp_gateway.settings.settings import Settings
 from mcp_gateway.settings.state import StateSettings
 from mcp_gateway.upstream.fleet import Fleet
@@ -54,10 +53,17 @@ class Gateway:
     """A running gateway. Implements `admin.control.Control`.
 
     `load` reads the configuration anew for a reload and raises `ConfigurationError`; it runs in a thread.
+    `identity` is opened and closed by whoever runs the gateway.
     """
 
     def __init__(
-        self, settings: Settings, *, load: Callable[[], Settings], records: LineSink, trace: bool = False
+        self,
+        settings: Settings,
+        *,
+        identity: Identity,
+        load: Callable[[], Settings],
+        records: LineSink,
+        trace: bool = False,
     ) -> None:
         self._load = load
         self._log = structlog.get_logger("gateway")
@@ -67,10 +73,13 @@ class Gateway:
         self._circuits: dict[str, Circuit] = {}
         self._places: dict[str, Places] = {}
         self._hubs: dict[str, Hub[frozenset[Change]]] = {}
-        keys = key_ring(settings.state)
+        keys = identity.keys
+        self._identity = identity
         self.drain = Drain()
         reach = Reach(Allowed.parse(settings.gateway.egress.allow), settings.limits.response)
-        self.fleet = Fleet(self._log, base_dir=settings.base_dir, reach=reach)
+        self.fleet = Fleet(
+            self._log, base_dir=settings.base_dir, reach=reach, credentials=identity.credentialing.credentials
+        )
         self.fleet.changes.listen(self._on_inventory)
         self.fleet.recovered.listen(self._on_recovered)
         self._sessions = Sessions(Sealer(keys, "session"))
@@ -85,6 +94,8 @@ class Gateway:
             states=Sealer(keys, "request-state"),
             trace=Trace(records) if trace else None,
             audit=Audit(records),
+            base_url=identity.base_url,
+            ask_to_connect=identity.ask_to_connect,
         )
         self._live: Live[Snapshot] = Live(self._compose(settings))
         self._served: Live[Mapping[str, Served]] = Live(self._live.current.served)
@@ -136,9 +147,11 @@ class Gateway:
             self._served,
             allowed=allowed,
             inflight=self._inflight,
-            authenticate=anonymous_on_loopback,
-            modern=ModernEndpoint(limits, self._report),
-            handshake=HandshakeEndpoint(limits, self._sessions, self._report),
+            door=self._identity.door,
+            connect=self._identity.connect,
+            report=report_defect,
+            modern=ModernEndpoint(limits, report_defect),
+            handshake=HandshakeEndpoint(limits, self._sessions, report_defect),
         )
         return self.drain.track(plane)
 
@@ -148,10 +161,6 @@ class Gateway:
         bound = admin.port if port is None else port
         allowed = AllowedOrigins.derive(f"http://{_bracketed(admin.host)}:{bound}", listen=(admin.host, bound))
         return CheckHost(build_admin(self, version=__version__), allowed)
-
-    def _report(self, request_id: str, error: Exception) -> None:
-        """A defect of ours met by a request: the client gets its id, the log gets the traceback."""
-        self._log.error("internal error", request_id=request_id, exc_info=error)
 
     # ------------------------------------------------------------------ control
 
@@ -166,31 +175,10 @@ class Gateway:
         return True, "ready"
 
     def servers(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": name,
-                "path": f"/servers/{name}/mcp",
-                "title": catalog.title,
-                "tools": len(catalog.tools),
-                "prompts": len(catalog.prompts),
-                "resources": len(catalog.resources),
-                "templates": len(catalog.templates),
-                "sources": [_source(source) for source in catalog.sources],
-                "problems": [str(problem) for problem in catalog.problems],
-            }
-            for name, catalog in self._live.current.catalogs.items()
-        ]
+        return inspection.servers(self._live.current.catalogs)
 
     def upstreams(self) -> list[dict[str, Any]]:
-        now = monotonic()
-        return [
-            {
-                **asdict(health),
-                "breaker": self._circuits[name].state(now) if name in self._circuits else "closed",
-                "waiting": self._places[name].waiting if name in self._places else 0,
-            }
-            for name, health in self.fleet.health().items()
-        ]
+        return inspection.upstreams(self.fleet.health(), self._circuits, self._places)
 
     def snapshot(self) -> dict[str, Any]:
         current = self._live.current
@@ -202,20 +190,11 @@ class Gateway:
         }
 
     def metrics(self) -> str:
-        lines = [
-            "# TYPE mcp_gateway_requests_in_flight gauge",
-            f"mcp_gateway_requests_in_flight {self._inflight.count}",
-            "# TYPE mcp_gateway_handshake_sessions gauge",
-            f"mcp_gateway_handshake_sessions {len(self._sessions)}",
-            "# TYPE mcp_gateway_upstream_available gauge",
-        ]
-        health = self.fleet.health()
-        lines += [f'mcp_gateway_upstream_available{{upstream="{n}"}} {int(h.available)}' for n, h in health.items()]
-        lines.append("# TYPE mcp_gateway_upstream_restarts_total counter")
-        lines += [f'mcp_gateway_upstream_restarts_total{{upstream="{n}"}} {h.restarts}' for n, h in health.items()]
-        lines.append("# TYPE mcp_gateway_breaker_opened_total counter")
-        lines += [f'mcp_gateway_breaker_opened_total{{upstream="{n}"}} {c.opened}' for n, c in self._circuits.items()]
-        return "\n".join(lines) + "\n"
+        gauges = {
+            "mcp_gateway_requests_in_flight": self._inflight.count,
+            "mcp_gateway_handshake_sessions": len(self._sessions),
+        }
+        return inspection.metrics(gauges, self.fleet.health(), self._circuits)
 
     async def reload(self) -> Reloaded:
         async with self._reloading:
@@ -230,6 +209,14 @@ class Gateway:
             self._log.info("reloaded", snapshot=self._live.current.version)
             return Reloaded(True, self._live.current.version)
 
+    async def connections(self, principal: str | None, upstream: str | None) -> list[dict[str, Any]]:
+        found = await self._identity.connections.list(principal=principal, upstream=upstream)
+        return [asdict(connection) for connection in found]
+
+    async def disconnect(self, principal: str, upstream: str) -> dict[str, Any] | None:
+        done = await self._identity.connections.disconnect(GrantKey(principal, upstream))
+        return None if done is None else {**asdict(done.key), "revocation": done.revocation}
+
     async def _change_to(self, settings: Settings) -> None:
         old = self.settings
         _refuse_rebinding(old, settings)
@@ -241,6 +228,7 @@ class Gateway:
         except GatewayError:
             await self.fleet.apply(old.upstreams)
             raise
+        self._identity.apply(settings)
         self._swap(settings, compiled)
 
     # ------------------------------------------------------------------ composing
@@ -308,6 +296,11 @@ class Gateway:
             self._circuits[name].succeeded()
 
 
+def report_defect(request_id: str, error: Exception) -> None:
+    """A defect of ours met by a request: the client gets its id, the log gets the traceback."""
+    structlog.get_logger("gateway").error("internal error", request_id=request_id, exc_info=error)
+
+
 def _refuse_conflicts(compiled: Mapping[str, Catalog]) -> None:
     problems = [
         Problem(f"virtual server {name}", 0, 0, str(problem))
@@ -317,17 +310,6 @@ def _refuse_conflicts(compiled: Mapping[str, Catalog]) -> None:
     ]
     if problems:
         raise ConfigurationError(problems)
-
-
-def _source(report: SourceReport) -> dict[str, Any]:
-    return {
-        "upstream": report.upstream,
-        "available": report.available,
-        "error": report.error,
-        "version": report.version,
-        "exposed": {kind.value: count for kind, count in report.exposed.items()},
-        "dropped": {kind.value: count for kind, count in report.dropped.items()},
-    }
 
 
 def _refuse_rebinding(old: Settings, new: Settings) -> None:

@@ -12,9 +12,11 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from mcp_gateway import __version__
+from mcp_gateway.calls.connect import AskToConnect
 from mcp_gateway.calls.inventory import Change, Inventory
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.calls.pipeline import Invoke, inner
+from mcp_gateway.calls.scopes import RequireScopes
 from mcp_gateway.calls.state import SealState
 from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.catalog.compile import compile_catalog
@@ -22,6 +24,7 @@ from mcp_gateway.core.call import Json
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.core.seal import Sealer
+from mcp_gateway.envelopes.identity.protected import ProtectedResource
 from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.policy.authorize import Authorize, unrestricted
 from mcp_gateway.envelopes.policy.breaker import Breaker, Circuit
@@ -47,7 +50,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What outlives every snapshot and is shared by all of them."""
+    """What outlives every snapshot and is shared by all of them. `base_url` is what clients type, without the path."""
 
     invoke: Invoke
     watch: WatchResource
@@ -59,6 +62,8 @@ class Standing:
     states: Sealer
     trace: Trace | None
     audit: Audit
+    base_url: str = ""
+    ask_to_connect: AskToConnect | None = None
 
 
 def catalogs(settings: Settings, inventories: Mapping[str, Inventory]) -> Mapping[str, Catalog]:
@@ -77,16 +82,31 @@ def snapshot(settings: Settings, compiled: Mapping[str, Catalog], standing: Stan
     for name in sorted(compiled):
         digest.update(f"\0{name}\0{compiled[name].digest}".encode())
     version = digest.hexdigest()[:12]
-    handler = _inner(standing)
+    resources = {name: _resource(spec, standing, settings) for name, spec in settings.servers.items()}
+    handler = _inner(standing, resources)
     served = {
-        name: _serve(settings.servers[name], catalog, handler, version, standing, settings)
+        name: _serve(settings.servers[name], catalog, handler, version, standing, settings, resources[name])
         for name, catalog in compiled.items()
     }
     return Snapshot(version, settings, compiled, MappingProxyType(served))
 
 
-def _inner(standing: Standing) -> Handler[Invocation, Result]:
+def _resource(spec: VirtualServerSettings, standing: Standing, settings: Settings) -> ProtectedResource:
+    """The virtual server as callers need a token for it."""
+    return ProtectedResource.of(
+        standing.base_url,
+        f"/servers/{spec.name}/mcp",
+        name=spec.title or spec.name,
+        scopes=spec.scopes,
+        supported=[scope for source in spec.sources for tool in source.tools.values() for scope in tool.scopes],
+        documented=bool(settings.identity.issuers),
+    )
+
+
+def _inner(standing: Standing, resources: Mapping[str, ProtectedResource]) -> Handler[Invocation, Result]:
     return inner(
+        require_scopes=RequireScopes({name: resource.metadata_url for name, resource in resources.items()}),
+        ask_to_connect=standing.ask_to_connect,
         seal_state=SealState(standing.states),
         authorize=Authorize(unrestricted),
         breaker=Breaker(standing.circuits),
@@ -102,6 +122,7 @@ def _serve(
     version: str,
     standing: Standing,
     settings: Settings,
+    resource: ProtectedResource,
 ) -> Served:
     changes = standing.changes[spec.name]
     modern, handshake = tables(
@@ -121,6 +142,7 @@ def _serve(
         server_info=_server_info(spec),
         follow_lists=_follow(changes),
         snapshot=version,
+        resource=resource,
     )
 
 

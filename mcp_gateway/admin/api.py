@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from mcp_gateway.admin.connections import connection_routes
 from mcp_gateway.admin.control import Control
 
 
@@ -50,4 +51,5 @@ def build(control: Control, *, version: str) -> FastAPI:
     async def snapshot() -> dict[str, Any]:
         return control.snapshot()
 
+    connection_routes(app, control)
     return app

@@ -41,3 +41,11 @@ class Control(Protocol):
     async def reload(self) -> Reloaded:
         """Read the configuration again and swap it in whole, or keep the running one."""
         ...
+
+    async def connections(self, principal: str | None, upstream: str | None) -> list[dict[str, Any]]:
+        """Who has connected accounts where; of one principal or upstream where that is given. No secrets."""
+        ...
+
+    async def disconnect(self, principal: str, upstream: str) -> dict[str, Any] | None:
+        """Delete a connection and begin its revocation; what was done, None if there is no such connection."""
+        ...

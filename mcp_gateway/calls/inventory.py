@@ -40,7 +40,8 @@ class Inventory:
     Entries are definitions exactly as the upstream sent them (order, unknown fields and all), without
     tools whose ``x-mcp-header`` annotations are invalid. `version` is the negotiated protocol version,
     "" while the upstream was never reached. With `available=False` the entries are the last known ones
-    and `error` says why (public text).
+    and `error` says why (public text). With `waits_for_person` the lists were never read, because the upstream
+    shows them to people's accounts only: nothing is wrong, somebody has to connect one.
     """
 
     upstream: str
@@ -55,6 +56,7 @@ class Inventory:
     version: str = ""
     available: bool = False
     error: str | None = None
+    waits_for_person: bool = False
 
     @property
     def modern(self) -> bool:

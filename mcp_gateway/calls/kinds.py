@@ -40,6 +40,9 @@ class ToolBinding:
     `bind` turns the agent's arguments into the upstream's: names mapped back, fixed and identity-bound
     values set, defaults filled; it is None where the arguments go on as they came.
     `headers` are the exposed schema's ``x-mcp-header`` annotations, `upstream_headers` the upstream's.
+    `scopes` are all that a caller's token needs for a call, those of the server included; empty where the tool
+    needs no more than every request to the server does.
+    With `connects` it is the gateway's own tool that stands for lists which only a person's account can read.
     """
 
     name: str
@@ -55,6 +58,8 @@ class ToolBinding:
     idempotent: bool = False
     open_world: bool = True
     cost: float = 0.0
+    scopes: tuple[str, ...] = ()
+    connects: bool = False
 
 
 @dataclass(frozen=True, slots=True)

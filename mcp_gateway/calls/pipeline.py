@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from mcp_gateway.calls.connect import AskToConnect
 from mcp_gateway.calls.kinds import Invocation, Result
+from mcp_gateway.calls.scopes import RequireScopes
 from mcp_gateway.calls.state import SealState
 from mcp_gateway.calls.validate import ValidateArguments
 from mcp_gateway.core.pipeline import Handler, Stage, compose
@@ -18,6 +20,8 @@ Invoke = Callable[[Permitted[Invocation]], Awaitable[Result]]
 
 def inner(
     *,
+    require_scopes: RequireScopes | None = None,
+    ask_to_connect: AskToConnect | None = None,
     seal_state: SealState,
     authorize: Authorize[Invocation],
     breaker: Breaker[Invocation, Result],
@@ -26,11 +30,16 @@ def inner(
 ) -> Handler[Invocation, Result]:
     """The inner pipeline, in the order in which an invocation meets it.
 
-    State is opened first, while the arguments are still those of the client, to which it is bound.
+    Scopes come first: nothing is worth doing for a caller who has to come back with another token. A missing
+    account is asked for around all the rest: what it adds to the answer is the gateway's own and no upstream's
+    state, and the retry has to look like the call that it repeats before anything else reads it. State is opened
+    next, while the arguments are still those of the client, to which it is bound.
     Arguments are validated before the door: a policy engine skips a policy that errors on a wrong type.
     The door comes before anything that costs. The breaker stands before the bulkhead, so that calls to a
     dead upstream do not take its places.
     """
-    before: list[Stage[Invocation, Result]] = [seal_state, ValidateArguments()]
+    asking: list[Stage[Invocation, Result]] = [] if ask_to_connect is None else [ask_to_connect]
+    scopes: list[Stage[Invocation, Result]] = [] if require_scopes is None else [require_scopes]
+    before: list[Stage[Invocation, Result]] = [*scopes, *asking, seal_state, ValidateArguments()]
     behind: list[Stage[Permitted[Invocation], Result]] = [breaker, bulkhead]
     return compose(before, authorize.guarding(compose(behind, invoke)))

@@ -49,7 +49,7 @@ class SealState:
         try:
             if not isinstance(token, str):
                 raise SealBroken
-            expires, state = orjson.loads(self._sealer.open(token, _bound(call)))
+            expires, state = orjson.loads(self._sealer.open(token, bound_to(call)))
             if expires < time.time():
                 raise SealBroken
         except SealBroken as error:
@@ -57,12 +57,13 @@ class SealState:
         return state
 
     def _seal(self, call: Invocation, state: str) -> str:
-        return self._sealer.seal(orjson.dumps([int(time.time()) + STATE_SECONDS, state]), _bound(call))
+        return self._sealer.seal(orjson.dumps([int(time.time()) + STATE_SECONDS, state]), bound_to(call))
 
 
-def _bound(call: Invocation) -> bytes:
+def bound_to(call: Invocation) -> bytes:
+    """What state that travels with `call` is bound to: the same caller's retry of the same request, no other."""
     salient = {key: value for key, value in call.params.items() if key not in _NOT_SALIENT}
     # Not orjson: it refuses integers beyond 64 bits, and arguments may hold them.
     digest = sha256(json.dumps(salient, sort_keys=True).encode()).digest()
-    who = (call.kind.value, call.call.server, call.upstream, call.call.principal.id)
+    who = (call.kind.value, call.call.server, call.upstream, call.call.principal.binding)
     return "\0".join(who).encode() + b"\0" + digest

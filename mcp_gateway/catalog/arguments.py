@@ -13,6 +13,7 @@ from typing import Final
 
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import InvalidArguments
+from mcp_gateway.core.frozen import thaw
 from mcp_gateway.core.lookalike import folded, lookalike
 from mcp_gateway.core.principal import Principal
 
@@ -135,7 +136,7 @@ def getter_for(source: str) -> Getter | None:
         return None
     if rest.startswith("claims."):
         claim = rest.removeprefix("claims.")
-        return (lambda principal: _claim(principal.claims, claim)) if claim else None
+        return (lambda principal: thaw(_claim(principal.claims, claim))) if claim else None
     return _FIELDS.get(rest)
 
 

@@ -44,14 +44,14 @@ def compile_catalog(
     press = _Press(spec, inventories, page_size)
     gathered = Gathered()
     for source, inventory in press.held:
-        gather(source, inventory, limits, gathered)
+        gather(source, inventory, limits, gathered, spec.scopes)
     findings = gathered.findings
     tools = press.bind(Listing.TOOLS, gathered.tools, findings)
     prompts = press.bind(Listing.PROMPTS, gathered.prompts, findings)
     resources = press.bind(Listing.RESOURCES, gathered.resources, findings)
     templates = press.bind(Listing.TEMPLATES, gathered.templates, findings)
     inventories_held = [inventory for _, inventory in press.held]
-    down = tuple(dict.fromkeys(inventory.upstream for inventory in inventories_held if not inventory.available))
+    down = tuple(dict.fromkeys(i.upstream for i in inventories_held if not i.available and not i.waits_for_person))
     capabilities = [compose(inventories_held, press.wanted, modern=modern) for modern in (True, False)]
     instructions = _instructions(spec, inventories_held)
     info: Json = {"name": spec.name, "version": server_version}

@@ -9,6 +9,7 @@ from typing import Final
 from mcp_gateway.calls.inventory import Inventory, Listing
 from mcp_gateway.calls.kinds import PromptBinding, ResourceBinding, TemplateBinding, ToolBinding
 from mcp_gateway.catalog.bounds import Limits
+from mcp_gateway.catalog.connect import draft_connect
 from mcp_gateway.catalog.draft import B, Draft
 from mcp_gateway.catalog.findings import Finding, LeftOut, Severity, clip, nearest
 from mcp_gateway.catalog.globs import Globs
@@ -43,13 +44,22 @@ class Gathered:
     findings: list[Finding] = field(default_factory=list)
 
 
-def gather(source: SourceSpec, inventory: Inventory, limits: Limits, into: Gathered) -> None:
-    """Draft what `source` takes of `inventory`."""
+def gather(
+    source: SourceSpec, inventory: Inventory, limits: Limits, into: Gathered, scopes: Sequence[str] = ()
+) -> None:
+    """Draft what `source` takes of `inventory`; `scopes` are those that the server needs for everything.
+
+    Of an inventory that waits for a person there is only the tool to connect an account.
+    """
+    if inventory.waits_for_person:
+        if source.enabled_tools:
+            into.tools.append(draft_connect(source))
+        return
     desk = _Desk(source, inventory, limits, into.findings)
     up = inventory.available
     tools = Globs(source.enabled_tools, source.disabled_tools)
     prompts, resources = Globs(source.enabled_prompts), Globs(source.enabled_resources)
-    desk.draft(Listing.TOOLS, tools, lambda entry: draft_tool(entry, source, up, limits), into.tools)
+    desk.draft(Listing.TOOLS, tools, lambda entry: draft_tool(entry, source, up, limits, scopes), into.tools)
     desk.draft(Listing.PROMPTS, prompts, lambda entry: draft_prompt(entry, source, up), into.prompts)
     desk.draft(Listing.RESOURCES, resources, lambda entry: draft_resource(entry, source, up), into.resources)
     excluded = _excluded(inventory, resources)

@@ -92,6 +92,9 @@ class ToolSpec(Protocol):
     def arguments(self) -> Mapping[str, Fixed | Bound | Hidden | Shown]: ...
 
     @property
+    def scopes(self) -> Sequence[str]: ...
+
+    @property
     def cost(self) -> float: ...
 
 
@@ -125,6 +128,9 @@ class ServerSpec(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def scopes(self) -> Sequence[str]: ...
 
     @property
     def title(self) -> str | None: ...

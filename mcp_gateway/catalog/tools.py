@@ -19,7 +19,9 @@ from mcp_gateway.core.call import Json
 _HINTS: Final = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 
 
-def draft_tool(definition: Json, source: SourceSpec, available: bool, limits: Limits) -> Draft[ToolBinding]:
+def draft_tool(
+    definition: Json, source: SourceSpec, available: bool, limits: Limits, server_scopes: Sequence[str] = ()
+) -> Draft[ToolBinding]:
     """The draft of one well-shaped tool definition. Raises `LeftOut` when it cannot be exposed."""
     upstream_name = definition["name"]
     spec = source.tools.get(upstream_name)
@@ -45,6 +47,7 @@ def draft_tool(definition: Json, source: SourceSpec, available: bool, limits: Li
     headers, upstream_headers = header_map(exposed), header_map(original)
     hints = _hints(composed)
     cost = spec.cost if spec is not None else 0.0
+    scopes = tuple(dict.fromkeys((*server_scopes, *spec.scopes))) if spec is not None and spec.scopes else ()
 
     def make(name: str) -> ToolBinding:
         final = composed if composed["name"] == name else {**composed, "name": name}
@@ -62,10 +65,11 @@ def draft_tool(definition: Json, source: SourceSpec, available: bool, limits: Li
             idempotent=hints["idempotentHint"],
             open_world=hints["openWorldHint"],
             cost=cost,
+            scopes=scopes,
         )
 
     wanted = spec.name if spec is not None and spec.name else source.prefix + upstream_name
-    facts = [[_facts(rule) for rule in changes], cost]
+    facts = [[_facts(rule) for rule in changes], cost, *scopes]
     hiding = any(rule.hidden for rule in changes)
     return Draft(source.upstream, upstream_name, wanted, available, make, facts, hiding, missed)
 

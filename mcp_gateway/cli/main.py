@@ -6,9 +6,13 @@ import typer
 
 from mcp_gateway import __version__
 from mcp_gateway.cli.check import check
+from mcp_gateway.cli.connections import connections
 from mcp_gateway.cli.demo.command import demo
+from mcp_gateway.cli.keys import keys
+from mcp_gateway.cli.migrate import migrate
 from mcp_gateway.cli.schema import schema
 from mcp_gateway.cli.serve import serve
+from mcp_gateway.cli.vault import vault
 
 app = typer.Typer(
     name="mcp-gateway",
@@ -36,6 +40,10 @@ app.command()(serve)
 app.command()(demo)
 app.command()(check)
 app.command()(schema)
+app.command()(migrate)
+app.add_typer(keys, name="keys")
+app.add_typer(connections, name="connections")
+app.add_typer(vault, name="vault")
 
 
 def main() -> None:

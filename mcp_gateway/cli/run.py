@@ -16,11 +16,13 @@ from typing import Final
 import structlog
 from watchfiles import awatch
 
-from mcp_gateway.app import Gateway
+from mcp_gateway.app import Gateway, report_defect
 from mcp_gateway.core.asgi.limits import EdgeLimits
 from mcp_gateway.core.asgi.server import EdgeServer, bind, build_server
 from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.envelopes.observability.lines import FileLines, LineSink
+from mcp_gateway.identify import Identity
+from mcp_gateway.settings.keys import key_ring
 from mcp_gateway.settings.load import load
 from mcp_gateway.settings.server import LimitSettings
 from mcp_gateway.settings.settings import Settings
@@ -54,25 +56,42 @@ async def running(
 
     Raises `ConfigurationError` for addresses that cannot be bound and compositions that cannot be served.
     """
-    gateway = Gateway(settings, load=load_again, records=records, trace=trace)
     server, admin = settings.server, settings.server.admin
     with _bound("server", server.host, server.port) as data, _bound("server.admin", admin.host, admin.port) as control:
         data_port, control_port = data.getsockname()[1], control.getsockname()[1]
-        limits = edge_limits(settings.limits)
-        planes = [
-            build_server(gateway.data_plane(port=data_port), server.host, data_port, limits),
-            build_server(gateway.control_plane(port=control_port), admin.host, control_port, limits),
-        ]
-        tasks = [
-            asyncio.create_task(plane.serve(sockets=[sock]))
-            for plane, sock in zip(planes, (data, control), strict=True)
-        ]
+        identity = await Identity.open(
+            settings,
+            keys=key_ring(settings.state),
+            base_url=server.base_url_at(data_port),
+            log=structlog.get_logger("identity"),
+            report=report_defect,
+        )
         try:
-            await gateway.start()
-            _settle_memory()
-            yield Running(gateway, f"http://{server.host}:{data_port}", f"http://{admin.host}:{control_port}")
+            gateway = Gateway(settings, identity=identity, load=load_again, records=records, trace=trace)
+            async with _serving(gateway, settings, (data, control)):
+                await gateway.start()
+                _settle_memory()
+                yield Running(gateway, f"http://{server.host}:{data_port}", f"http://{admin.host}:{control_port}")
         finally:
-            await _stop(gateway, planes, tasks)
+            await identity.close()
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    gateway: Gateway, settings: Settings, sockets: tuple[socket.socket, socket.socket]
+) -> AsyncIterator[None]:
+    """Both planes on their sockets, answering from now on."""
+    data_port, control_port = (sock.getsockname()[1] for sock in sockets)
+    limits = edge_limits(settings.limits)
+    planes = [
+        build_server(gateway.data_plane(port=data_port), settings.server.host, data_port, limits),
+        build_server(gateway.control_plane(port=control_port), settings.server.admin.host, control_port, limits),
+    ]
+    tasks = [asyncio.create_task(plane.serve(sockets=[sock])) for plane, sock in zip(planes, sockets, strict=True)]
+    try:
+        yield
+    finally:
+        await _stop(gateway, planes, tasks)
 
 
 def _settle_memory() -> None:

@@ -2,12 +2,15 @@
 
     GatewayError
     ├─ Refusal                   the gateway says no: a correct, expected answer
-    │  ├─ Unauthenticated        no acceptable credential
+    │  ├─ Unauthenticated        no acceptable credential; `challenge`
+    │  ├─ InsufficientScope      a valid credential that grants too little; `challenge`
+    │  ├─ IdentityUnavailable    what proves or holds an identity is out of reach; `retry_after`
     │  ├─ Forbidden              a policy decided; `policies` names the determining ones
     │  ├─ Blocked                a guardrail decided; `guardrail` names it, never the text
     │  ├─ LimitExceeded          a limit decided; `limit` and `retry_after`
     │  ├─ Overloaded             the gateway itself is at capacity; `retry_after`
     │  ├─ ConnectionRequired     a person must act first; `link`
+    │  │  └─ UrlElicitation      the same, for a handshake-era client that opens links; `elicitation`
     │  └─ Invalid                the request is wrong; `pointer` is a JSON pointer to what
     │     ├─ UnknownMethod       no such method for this client
     │     ├─ UnknownName         no such tool or prompt, or not visible: the two look alike
@@ -51,9 +54,36 @@ class Refusal(GatewayError):
 
 
 class Unauthenticated(Refusal):
-    """No acceptable credential was presented."""
+    """No acceptable credential was presented. `challenge` is the value of ``WWW-Authenticate`` (RFC 9110 §11.6.1)."""
 
     reason = "unauthenticated"
+
+    def __init__(self, message: str, *, challenge: str = "Bearer") -> None:
+        super().__init__(message)
+        self.challenge = challenge
+
+
+class InsufficientScope(Refusal):
+    """The credential is valid and grants too little (RFC 6750 §3.1). `challenge` names all scopes that are needed."""
+
+    reason = "insufficient_scope"
+
+    def __init__(self, message: str, *, challenge: str = "Bearer") -> None:
+        super().__init__(message)
+        self.challenge = challenge
+
+
+class IdentityUnavailable(Refusal):
+    """An identity provider or the vault cannot be asked, and nothing that is known still holds. `retry_after`: seconds.
+
+    Not `Unauthenticated`: nobody should be sent through a sign-in because something else is down.
+    """
+
+    reason = "identity_unavailable"
+
+    def __init__(self, message: str, *, retry_after: float = 5.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Forbidden(Refusal):
@@ -98,13 +128,27 @@ class Overloaded(Refusal):
 
 
 class ConnectionRequired(Refusal):
-    """A person has to open `link` before the call can work."""
+    """A person has to connect an account at `upstream` before the call can work.
+
+    `scopes` are what the connection must grant. `link` is the page to open; empty where the error is raised, by
+    what misses a credential, and set where the client is answered.
+    """
 
     reason = "connection_required"
 
-    def __init__(self, message: str, *, link: str) -> None:
+    def __init__(self, message: str, *, upstream: str, scopes: Sequence[str] = (), link: str = "") -> None:
         super().__init__(message)
+        self.upstream = upstream
+        self.scopes = tuple(scopes)
         self.link = link
+
+
+class UrlElicitation(ConnectionRequired):
+    """`ConnectionRequired` for a handshake-era client with URL mode (2025-11-25); `elicitation` is its id."""
+
+    def __init__(self, message: str, *, upstream: str, link: str, elicitation: str) -> None:
+        super().__init__(message, upstream=upstream, link=link)
+        self.elicitation = elicitation
 
 
 class Invalid(Refusal):

@@ -9,14 +9,14 @@ from typing import Final
 
 from mcp_gateway.core import strictjson
 from mcp_gateway.core.asgi.body import read_body
-from mcp_gateway.core.asgi.types import Receive, Scope, Send
+from mcp_gateway.core.asgi.types import Headers, Receive, Scope, Send
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import GatewayError, InvalidArguments
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.strictjson import JsonLimits
 from mcp_gateway.ingress.envelope import NotAcceptable, UnsupportedMedia
 from mcp_gateway.ingress.head import Head, accepts
-from mcp_gateway.ingress.render import argument_error, render
+from mcp_gateway.ingress.render import argument_error, headers, render
 from mcp_gateway.ingress.served import Served
 
 _JSON: Final = "application/json"
@@ -80,9 +80,13 @@ def answer(identifier: str | int | None, result: Json) -> Json:
     return {"jsonrpc": "2.0", "id": identifier, "result": result}
 
 
-def failure(error: GatewayError, identifier: str | int | None, *, modern: bool, request_id: str) -> tuple[int, Json]:
-    """HTTP status and JSON-RPC message for an error."""
+Ending = tuple[int, Json, Headers]
+"""How a request ends: HTTP status, JSON-RPC message, and header fields where the status can still be told."""
+
+
+def failure(error: GatewayError, identifier: str | int | None, *, modern: bool, request_id: str) -> Ending:
+    """What a client is told of an error."""
     if isinstance(error, InvalidArguments):
-        return 200, answer(identifier, argument_error(error))
+        return 200, answer(identifier, argument_error(error)), []
     status, rendered = render(error, modern=modern, request_id=request_id)
-    return status, {"jsonrpc": "2.0", "id": identifier, "error": rendered}
+    return status, {"jsonrpc": "2.0", "id": identifier, "error": rendered}, headers(error)

@@ -13,7 +13,7 @@ from mcp_gateway.core.asgi import respond
 from mcp_gateway.core.asgi.body import ClientDisconnected
 from mcp_gateway.core.asgi.disconnect import watch
 from mcp_gateway.core.asgi.inflight import SLOT
-from mcp_gateway.core.call import Call, Client, Json
+from mcp_gateway.core.call import Call, Client
 from mcp_gateway.core.errors import GatewayError, HeaderMismatch, Invalid
 from mcp_gateway.core.versions import HANDSHAKE
 from mcp_gateway.ingress.downgrade import downgrade, initialize_result
@@ -31,6 +31,7 @@ from mcp_gateway.ingress.envelope import (
 from mcp_gateway.ingress.exchange import (
     EVENTS,
     Arrival,
+    Ending,
     Limits,
     Report,
     answer,
@@ -88,8 +89,8 @@ class HandshakeEndpoint:
         except ClientDisconnected:
             return
         except GatewayError as error:
-            status, message = failure(error, identifier, modern=False, request_id=arrival.request_id)
-            await Reply(arrival.send, arrival.request_id).finish(status, message)
+            ending = failure(error, identifier, modern=False, request_id=arrival.request_id)
+            await Reply(arrival.send, arrival.request_id).finish(*ending)
 
     async def get(self, arrival: Arrival) -> None:
         """GET: the session's standalone stream, or the rest of a stream that broke."""
@@ -98,8 +99,8 @@ class HandshakeEndpoint:
             if not accepts(arrival.head.accept, EVENTS):
                 raise NotAcceptable("Accept must list text/event-stream")
         except GatewayError as error:
-            status, message = failure(error, None, modern=False, request_id=arrival.request_id)
-            await Reply(arrival.send, arrival.request_id).finish(status, message)
+            ending = failure(error, None, modern=False, request_id=arrival.request_id)
+            await Reply(arrival.send, arrival.request_id).finish(*ending)
             return
         headers = Reply(arrival.send, arrival.request_id).headers()
         event = parse_event_id(arrival.head.last_event_id or "")
@@ -126,8 +127,8 @@ class HandshakeEndpoint:
         try:
             self._sessions.end(self._session(arrival))
         except GatewayError as error:
-            status, message = failure(error, None, modern=False, request_id=arrival.request_id)
-            await Reply(arrival.send, arrival.request_id).finish(status, message)
+            ending = failure(error, None, modern=False, request_id=arrival.request_id)
+            await Reply(arrival.send, arrival.request_id).finish(*ending)
             return
         await respond.respond(arrival.send, 200, b"", Reply(arrival.send, arrival.request_id).headers())
 
@@ -172,8 +173,8 @@ class HandshakeEndpoint:
 
     async def _answer(
         self, arrival: Arrival, session: HandshakeSession, reply: HandshakeReply, request: Request
-    ) -> tuple[int, Json] | None:
-        """HTTP status and message for one request; None when it was cancelled by the client."""
+    ) -> Ending | None:
+        """How one request ends; None when it was cancelled by the client."""
         if request.id in session.tasks:
             raise BadEnvelope("a request with this id is still being served", pointer="/id")
         task = asyncio.current_task(arrival.loop)
@@ -183,7 +184,7 @@ class HandshakeEndpoint:
         try:
             reply.keep_alive(arrival.loop)
             result = await arrival.served.handler(_call(arrival, reply, request, client, session))
-            return 200, answer(request.id, downgrade(request.method, result))
+            return 200, answer(request.id, downgrade(request.method, result)), []
         except asyncio.CancelledError:
             if session.tasks.get(request.id) is task:
                 reply.abandon()

@@ -11,7 +11,17 @@ from mcp_gateway.core.asgi.inflight import SLOT
 from mcp_gateway.core.call import Call, Client, Json
 from mcp_gateway.core.errors import GatewayError
 from mcp_gateway.ingress.envelope import Notification, Request, id_of
-from mcp_gateway.ingress.exchange import Arrival, Limits, Report, answer, failure, read_json, require_both, unexpected
+from mcp_gateway.ingress.exchange import (
+    Arrival,
+    Ending,
+    Limits,
+    Report,
+    answer,
+    failure,
+    read_json,
+    require_both,
+    unexpected,
+)
 from mcp_gateway.ingress.modern import decode
 from mcp_gateway.ingress.reply import Reply
 
@@ -43,15 +53,15 @@ class ModernEndpoint:
             result = await self._answer(arrival, reply, *decoded)
             if result is None:
                 return
-            status, message = 200, answer(identifier, result)
+            ending: Ending = (200, answer(identifier, result), [])
         except ClientDisconnected:
             return
         except GatewayError as error:
-            status, message = failure(error, identifier, modern=True, request_id=arrival.request_id)
+            ending = failure(error, identifier, modern=True, request_id=arrival.request_id)
         except Exception as defect:
             fault = unexpected(self._report, arrival.request_id, defect)
-            status, message = failure(fault, identifier, modern=True, request_id=arrival.request_id)
-        await reply.finish(status, message)
+            ending = failure(fault, identifier, modern=True, request_id=arrival.request_id)
+        await reply.finish(*ending)
 
     async def _answer(
         self, arrival: Arrival, reply: Reply, request: Request, client: Client, level: str | None

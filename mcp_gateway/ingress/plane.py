@@ -4,33 +4,59 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from mcp_gateway.core.asgi import respond
 from mcp_gateway.core.asgi.hosts import AllowedOrigins
 from mcp_gateway.core.asgi.inflight import SLOT, InFlight
-from mcp_gateway.core.asgi.types import Receive, Scope, Send
-from mcp_gateway.core.errors import Overloaded, Unauthenticated
+from mcp_gateway.core.asgi.types import App, Receive, Scope, Send
+from mcp_gateway.core.call import Json
+from mcp_gateway.core.errors import GatewayError, Overloaded
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.versions import HANDSHAKE
-from mcp_gateway.ingress.exchange import Arrival, Endpoint, failure
+from mcp_gateway.envelopes.identity.door import REQUEST_ID
+from mcp_gateway.envelopes.identity.protected import WELL_KNOWN, ProtectedResource
+from mcp_gateway.ingress.exchange import Arrival, Endpoint, Report, failure, unexpected
 from mcp_gateway.ingress.handshake import HandshakeEndpoint
 from mcp_gateway.ingress.head import read_head
+from mcp_gateway.ingress.metadata import Accounted, send_metadata
 from mcp_gateway.ingress.reply import Reply
 from mcp_gateway.ingress.served import Served
 
-Authenticate = Callable[[Mapping[str, Any]], Principal]
-"""Makes the principal of a request from its ASGI scope; raises `Unauthenticated`."""
+
+class Doorway(Protocol):
+    """Makes the principal of a request; `envelopes.identity.door.Door` is the real one."""
+
+    def recall(self, scope: Mapping[str, Any], resource: ProtectedResource) -> Principal | None:
+        """The principal, if that is known without waiting."""
+        ...
+
+    async def verify(self, scope: Mapping[str, Any], resource: ProtectedResource) -> Principal:
+        """The principal; raises `Unauthenticated`, `InsufficientScope`, `IdentityUnavailable`."""
+        ...
+
+    def document(self, resource: ProtectedResource) -> Json | None:
+        """The protected resource metadata, None where there is none (RFC 9728)."""
+        ...
+
+
+class Doors(Protocol):
+    """Holds the door that is in force, as `Live` does."""
+
+    @property
+    def current(self) -> Doorway: ...
+
 
 _PREFIX: Final = "/servers/"
 _SUFFIX: Final = "/mcp"
+_CONNECT: Final = "/connect"
 
 
 class DataPlane:
-    """ASGI app for `/servers/{name}/mcp`.
+    """ASGI app for `/servers/{name}/mcp`, its protected resource metadata, and the pages of people.
 
     The protocol version header alone decides the era: absent or a handshake version means the handshake
     era, anything else the modern one, which says itself what it supports.
@@ -38,13 +64,15 @@ class DataPlane:
 
     __slots__ = (
         "_allowed",
-        "_authenticate",
+        "_connect",
+        "_door",
         "_handshake",
         "_ids",
         "_inflight",
         "_loop",
         "_modern",
         "_prefix",
+        "_report",
         "_served",
     )
 
@@ -54,16 +82,21 @@ class DataPlane:
         *,
         allowed: AllowedOrigins,
         inflight: InFlight,
-        authenticate: Authenticate,
+        door: Doors,
         modern: Endpoint,
         handshake: HandshakeEndpoint,
+        report: Report,
+        connect: App | None = None,
     ) -> None:
+        """`connect` gets everything under `/connect`; it judges the Origin `null` of browsers itself."""
         self._served = served
         self._allowed = allowed
         self._inflight = inflight
-        self._authenticate = authenticate
+        self._door = door
         self._modern = modern
         self._handshake = handshake
+        self._report = report
+        self._connect = connect
         # Random per process, counted within: unique across restarts and replicas, cheap per request.
         self._prefix = os.urandom(6).hex()
         self._ids = count(1)
@@ -74,7 +107,7 @@ class DataPlane:
             return
         request_id = f"{self._prefix}-{next(self._ids):x}"
         status = self._allowed.refusal(scope["headers"])
-        if status is not None:
+        if status is not None and not (status == 403 and self._foreigners_welcome(scope)):
             await _plain(send, status, _BAD_HOST if status == 421 else _BAD_ORIGIN, request_id)
             return
         slot = self._inflight.enter(_client(scope))
@@ -87,6 +120,17 @@ class DataPlane:
         finally:
             slot.leave()
 
+    def _foreigners_welcome(self, scope: Scope) -> bool:
+        """Whether a request may come from a page of another origin.
+
+        Metadata is for everybody. A form on a page that tells nobody its address (Referrer-Policy no-referrer) is
+        sent with the Origin `null` even to its own site, so the pages under `/connect` have other proofs.
+        """
+        if scope["path"].startswith(WELL_KNOWN):
+            return True
+        nowhere = all(value == b"null" for name, value in scope["headers"] if name == b"origin")
+        return self._connect is not None and nowhere and _under_connect(scope["path"])
+
     def _running(self) -> asyncio.AbstractEventLoop:
         """The loop that serves, found once: in CPython 3.11 finding it costs a system call."""
         if self._loop is None:
@@ -96,14 +140,14 @@ class DataPlane:
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         served = self._served.current.get(_server(scope["path"], scope.get("raw_path")))
         if served is None:
-            await _plain(send, 404, _NOT_FOUND, request_id)
+            await self._serve_other(scope, receive, send, request_id)
             return
-        try:
-            principal = self._authenticate(scope)
-        except Unauthenticated as error:
-            status, answer = failure(error, None, modern=True, request_id=request_id)
-            await Reply(send, request_id).finish(status, answer)
-            return
+        door = self._door.current
+        principal = door.recall(scope, served.resource)
+        if principal is None:
+            principal = await self._verified(door, scope, send, served, request_id)
+            if principal is None:
+                return
         head = read_head(scope["headers"])
         arrival = Arrival(scope, receive, send, served, principal, head, request_id, self._running())
         modern = head.version is not None and head.version not in HANDSHAKE
@@ -115,6 +159,49 @@ class DataPlane:
         else:
             allow = b"POST" if modern else b"GET, POST, DELETE"
             await _plain(send, 405, _NOT_ALLOWED, request_id, (b"allow", allow))
+
+    async def _verified(
+        self, door: Doorway, scope: Scope, send: Send, served: Served, request_id: str
+    ) -> Principal | None:
+        """The principal, or None when the request was answered with a refusal."""
+        scope[REQUEST_ID] = request_id
+        try:
+            return await door.verify(scope, served.resource)
+        except GatewayError as error:
+            ending = failure(error, None, modern=True, request_id=request_id)
+        except Exception as defect:
+            ending = failure(unexpected(self._report, request_id, defect), None, modern=True, request_id=request_id)
+        await Reply(send, request_id).finish(*ending)
+        return None
+
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        """What is no virtual server: documents about them, and pages for people."""
+        path: str = scope["path"]
+        if self._connect is not None and _under_connect(path):
+            scope[REQUEST_ID] = request_id
+            await self._connect(scope, receive, Accounted(send, request_id))
+            return
+        document = self._document(path, scope.get("raw_path"))
+        if document is None:
+            await _plain(send, 404, _NOT_FOUND, request_id)
+        else:
+            await send_metadata(Accounted(send, request_id), scope["method"], document)
+
+    def _document(self, path: str, raw: bytes | None) -> Json | None:
+        if not path.startswith(WELL_KNOWN):
+            return None
+        # Behind a proxy that takes a prefix off, the public path may be longer than ours.
+        place = path.find(_PREFIX)
+        served = self._served.current.get(_server(path[place:], None)) if place >= 0 else None
+        if served is None or (raw is not None and raw.count(b"/") != path.count("/")):
+            return None
+        if path[:place] != WELL_KNOWN and not served.resource.metadata_url.endswith(path):
+            return None
+        return self._door.current.document(served.resource)
+
+
+def _under_connect(path: str) -> bool:
+    return path.startswith(_CONNECT) and (len(path) == len(_CONNECT) or path[len(_CONNECT)] == "/")
 
 
 def _server(path: str, raw: bytes | None) -> str:

@@ -6,6 +6,7 @@ HTTP status of their own (2026-07-28 transports); in the handshake era every ans
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from mcp_gateway.core.errors import (
     Forbidden,
     GatewayError,
     HeaderMismatch,
+    IdentityUnavailable,
+    InsufficientScope,
     Invalid,
     InvalidArguments,
     LimitExceeded,
@@ -30,6 +33,7 @@ from mcp_gateway.core.errors import (
     Unreachable,
     UnsupportedVersion,
     UpstreamError,
+    UrlElicitation,
 )
 from mcp_gateway.core.strictjson import JsonError
 from mcp_gateway.ingress.envelope import BadEnvelope, NotAcceptable, SessionUnknown, UnsupportedMedia
@@ -47,6 +51,8 @@ _CODES: Final[tuple[tuple[type[GatewayError], int, int, int], ...]] = (
     (UnsupportedVersion, -32022, 400, 400),
     (Invalid, -32602, 400, 200),
     (Unauthenticated, 40101, 401, 401),
+    (InsufficientScope, 40303, 403, 403),
+    (IdentityUnavailable, 50302, 503, 503),
     (ConnectionRequired, 40100, 200, 200),
     (Forbidden, 40300, 200, 200),
     (Blocked, 40301, 200, 200),
@@ -81,11 +87,23 @@ def render(error: GatewayError, *, modern: bool, request_id: str) -> tuple[int, 
         code, rendered = _passed_on(error, modern, request_id)
         return (_STATUS.get(code, 200) if modern else 200), rendered
     _, code, modern_status, status = next(row for row in _CODES if isinstance(error, row[0]))
+    if not modern and isinstance(error, UrlElicitation):
+        code = _URL_ELICITATION_BEFORE
     rendered = {"code": code if modern or code not in _ERA_CODES else -32600, "message": error.message}
-    data = _data(error, request_id)
+    data = _data(error, request_id, modern)
     if data is not None:
         rendered["data"] = data
     return (modern_status if modern else status), rendered
+
+
+def headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
+    """The header fields that go with `error` where its HTTP status can still be told."""
+    match error:
+        case Unauthenticated() | InsufficientScope():
+            return [(b"www-authenticate", error.challenge.encode("latin-1"))]
+        case IdentityUnavailable():
+            return [(b"retry-after", b"%d" % math.ceil(error.retry_after))]
+    return []
 
 
 def _passed_on(error: Rejected, modern: bool, request_id: str) -> tuple[int, dict[str, Any]]:
@@ -115,8 +133,11 @@ def _passed_on(error: Rejected, modern: bool, request_id: str) -> tuple[int, dic
     return code, rendered
 
 
-def _data(error: GatewayError, request_id: str) -> dict[str, Any] | None:
+def _data(error: GatewayError, request_id: str, modern: bool) -> dict[str, Any] | None:
     match error:
+        case UrlElicitation() if not modern:
+            asked = {"mode": "url", "elicitationId": error.elicitation, "url": error.link, "message": error.message}
+            return {"elicitations": [asked]}
         case UnsupportedVersion():
             return {"supported": list(error.supported), "requested": error.requested}
         case MissingCapability():
@@ -131,7 +152,7 @@ def _data(error: GatewayError, request_id: str) -> dict[str, Any] | None:
             data["limit"] = error.limit
             if error.retry_after is not None:
                 data["retryAfterMs"] = int(error.retry_after * 1000)
-        case Overloaded():
+        case Overloaded() | IdentityUnavailable():
             data["retryAfterMs"] = int(error.retry_after * 1000)
         case Forbidden():
             data["policies"] = list(error.policies)

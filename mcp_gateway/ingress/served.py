@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mcp_gateway.core.call import Call, Json
 from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.envelopes.identity.protected import ProtectedResource
 from mcp_gateway.ingress.dispatch import Result
 
 
@@ -16,6 +17,7 @@ class Served:
 
     `handler` is the folded outer pipeline. `timeout` is the time a call may take, in seconds. `follow_lists`
     calls back with the method of each list-changed notification from now on, and returns how to end that.
+    `resource` is the server as callers need a token for it.
     """
 
     name: str
@@ -24,3 +26,4 @@ class Served:
     server_info: Json
     follow_lists: Callable[[Callable[[str], None]], Callable[[], None]]
     snapshot: str
+    resource: ProtectedResource

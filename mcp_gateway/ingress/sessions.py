@@ -176,4 +176,4 @@ class Sessions:
 
 
 def _bound(server: str, principal: Principal) -> bytes:
-    return f"{server}\0{principal.id}".encode()
+    return f"{server}\0{principal.binding}".encode()

@@ -58,5 +58,5 @@ class ListEntries:
         return index
 
     def _bound(self, call: Call) -> bytes:
-        parts = (self._kind.value, call.server, call.principal.id, self._catalog.digest)
+        parts = (self._kind.value, call.server, call.principal.binding, self._catalog.digest)
         return "\0".join(parts).encode()

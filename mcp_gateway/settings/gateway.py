@@ -69,6 +69,37 @@ class GatewaySettings(Model):
         return self
 
     @model_validator(mode="after")
+    def _has_an_address(self) -> GatewaySettings:
+        if self.server.public_url is None and self.server.host in ("0.0.0.0", "::"):
+            raise refusal(
+                "`public_url` is needed where the gateway listens on every interface",
+                "tokens are checked against it, and clients are told to come back to it",
+                ("server",),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _anonymous_stays_here(self) -> GatewaySettings:
+        if self.identity.anonymous == "loopback" and not self.server.public_on_loopback:
+            raise refusal(
+                "`anonymous: loopback` needs a `server.public_url` on loopback",
+                "behind a proxy on this machine every caller would count as one on loopback: use `never`",
+                ("identity", "anonymous"),
+            )
+        if not self.identity.issuers and not self.identity.virtual_accounts and not self.anonymous_allowed:
+            raise refusal(
+                "nobody could call: no issuers, no virtual accounts, and no anonymous callers",
+                "add `identity.issuers`, or `identity.virtual_accounts: true`",
+                ("identity",),
+            )
+        return self
+
+    @property
+    def anonymous_allowed(self) -> bool:
+        """Whether a caller on loopback without a credential is the anonymous principal."""
+        return self.identity.anonymous_on_loopback and self.server.on_loopback and self.server.public_on_loopback
+
+    @model_validator(mode="after")
     def _only_first_key_is_made(self) -> GatewaySettings:
         for index, key in enumerate(self.state.encryption_keys[1:], 1):
             if key.secret is None:

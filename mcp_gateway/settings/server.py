@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from pydantic import Field
 
 from mcp_gateway.settings.addresses import Host, Origin, PublicUrl, is_loopback
@@ -59,12 +61,21 @@ class ServerSettings(Model):
     @property
     def base_url(self) -> str:
         """`public_url`, or the address of the data plane where it is not given; without a trailing slash."""
+        return self.base_url_at(self.port)
+
+    def base_url_at(self, port: int) -> str:
+        """The same with the port that is bound, where the configuration leaves it to the system."""
         if self.public_url is not None:
             return self.public_url
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"http://{host}:{port}"
 
     @property
     def on_loopback(self) -> bool:
         """Whether the data plane can be reached from this machine only."""
         return is_loopback(self.host)
+
+    @property
+    def public_on_loopback(self) -> bool:
+        """Whether what clients type leads to this machine only."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
 from mcp_gateway.core.secret import REDACTED, Secret
-from mcp_gateway.settings.base import Model, refusal
+from mcp_gateway.settings.base import Model, Name, refusal
 from mcp_gateway.settings.references import SECRET_SCHEMA, is_reference, resolve_secret, resolver_of
 from mcp_gateway.settings.words import holds_password
 
@@ -115,6 +115,7 @@ class StateSettings(Model):
     redis: Redis = Field(
         default=None, description="redis://… shares limits, budgets, locks and parked calls between replicas."
     )
+    tenant: Name = Field(default="default", description="Keeps gateways that share a database apart.")
     encryption_keys: tuple[Key, ...] = Field(
         default=(DEFAULT_KEY,),
         validate_default=True,

@@ -61,15 +61,24 @@ class NoAuth(Model):
 
 
 class HeaderAuth(Model):
-    """Fixed headers, the same for all callers or one set per user."""
+    """Fixed headers, the same for all callers, or one set per user, whom the connect page asks for the values."""
 
     type: Literal["header"]
-    headers: FrozenMapping[HeaderName, HeaderValue] = Field(
-        min_length=1, description="Header fields; values are secrets."
+    headers: FrozenMapping[HeaderName, HeaderValue | None] = Field(
+        min_length=1,
+        description="Header fields; values are secrets. With `level: per_user` a value is only for what the gateway "
+        "reads on its own account, and may be null.",
     )
     level: Literal["global", "per_user"] = Field(
         default="global", description="per_user: each user stores a value of their own."
     )
+
+    @model_validator(mode="after")
+    def _valued(self) -> HeaderAuth:
+        for name, value in self.headers.items():
+            if value is None and self.level == "global":
+                raise refusal("expected env:NAME or file:/path", at=("headers", name))
+        return self
 
 
 class _TokenClient(Model):

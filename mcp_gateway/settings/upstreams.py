@@ -23,6 +23,7 @@ from pydantic import (
 from mcp_gateway.core.secret import REDACTED, Secret
 from mcp_gateway.settings.addresses import Endpoint
 from mcp_gateway.settings.base import Flag, FrozenMapping, Model, Whole, empty_mapping, refusal, section
+from mcp_gateway.settings.governance import EgressSettings
 from mcp_gateway.settings.references import FileRef, LocalPath, is_reference, resolve_secret
 from mcp_gateway.settings.units import Duration
 from mcp_gateway.settings.upstream_auth import NoAuth, UpstreamAuth
@@ -144,6 +145,7 @@ class HttpUpstream(_Upstream):
     )
     tls: TlsSettings | None = Field(default=None, description="Certificates other than the system's.")
     auth: UpstreamAuth = Field(default=NoAuth(type="none"), description="The credential that reaches the upstream.")
+    egress: EgressSettings = section()
 
 
 def _kind(value: Any) -> str:

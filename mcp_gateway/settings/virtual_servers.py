@@ -14,6 +14,7 @@ from mcp_gateway.settings.units import Duration
 
 EXPOSED_PATTERN: Final = r"^[A-Za-z0-9_./-]{1,64}$"
 _EXPOSED: Final = re.compile(EXPOSED_PATTERN[:-1] + r"\Z")
+_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_./-]{0,63}")
 
 
@@ -29,6 +30,13 @@ def _prefix(value: str) -> str:
     return value
 
 
+def _scope(value: str) -> str:
+    if not _SCOPE.fullmatch(value):
+        raise refusal("expected one scope (RFC 6749 §3.3): no spaces, quotes or backslashes")
+    return value
+
+
+Scope = Annotated[str, Strict(), AfterValidator(_scope)]
 ExposedName = Annotated[str, Strict(), AfterValidator(_exposed), Field(json_schema_extra={"pattern": EXPOSED_PATTERN})]
 Prefix = Annotated[str, Strict(), AfterValidator(_prefix)]
 
@@ -54,6 +62,9 @@ class ToolSettings(Model):
     annotations: AnnotationSettings | None = Field(default=None, description="Hints that outrank the upstream's.")
     arguments: FrozenMapping[Text, ArgumentBinding] = Field(
         default_factory=empty_mapping, description="What becomes of arguments, by the upstream's names."
+    )
+    scopes: tuple[Scope, ...] = Field(
+        default=(), description="Scopes that a caller's token needs for this tool, besides those of the server."
     )
     cost: Annotated[float, Strict()] = Field(default=0.0, ge=0, description="USD per call, counted against budgets.")
 
@@ -97,6 +108,9 @@ class VirtualServerSettings(Model):
     )
     best_effort: Flag = Field(default=True, description="A source that is down leaves the list; false: listing fails.")
     timeout: Duration = Field(default=60.0, description="Time for one call, all in all.")
+    scopes: tuple[Scope, ...] = Field(
+        default=(), description="Scopes that a caller's token needs; without them the answer is 403."
+    )
     rate_limits: tuple[RateLimitSettings, ...] = Field(default=(), description="How often, counted per what.")
 
     @model_validator(mode="after")

@@ -21,9 +21,12 @@ from mcp_gateway.upstream.connect_http import HttpConnector
 from mcp_gateway.upstream.connect_stdio import StdioConnector
 from mcp_gateway.upstream.credentials import Credentials, FixedHeaders
 from mcp_gateway.upstream.health import Health
-from mcp_gateway.upstream.spec import HeaderAuthSpec, HttpSpec, Log, Reach, StdioSpec, UpstreamSpec
+from mcp_gateway.upstream.spec import AuthSpec, HeaderAuthSpec, HttpSpec, Log, Reach, StdioSpec, UpstreamSpec
 from mcp_gateway.upstream.unusable import UnusableConnector
 from mcp_gateway.upstream.upstream import Upstream
+
+CredentialsOf = Callable[[str, HttpSpec], Credentials | None]
+"""The credentials of an upstream, by its name and settings; None for those that fixed header fields do for."""
 
 DRAIN_SECONDS: Final = 30.0
 """Calls under way to an upstream that is removed or replaced get this long to end."""
@@ -41,9 +44,18 @@ class Fleet:
     `recovered` gets the name of each upstream that is back (or reached for the first time).
     """
 
-    def __init__(self, log: Log, *, base_dir: Path, reach: Reach | None = None) -> None:
-        """Relative working directories are relative to `base_dir`."""
+    def __init__(
+        self,
+        log: Log,
+        *,
+        base_dir: Path,
+        reach: Reach | None = None,
+        credentials: CredentialsOf | None = None,
+    ) -> None:
+        """Relative working directories are relative to `base_dir`. `credentials` makes those of upstreams that need
+        more than fixed header fields; None where it knows none."""
         self._reach = reach or Reach()
+        self._credentials = credentials or _fixed_only
         self._log = log
         self._base_dir = base_dir
         self._upstreams: dict[str, Upstream] = {}
@@ -108,12 +120,23 @@ class Fleet:
         return Inventory(name, error=why)
 
     def invoke(self, permitted: Permitted[Invocation]) -> Awaitable[Result]:
-        """Carry out an invocation: the terminal of the inner pipeline. Raises `UpstreamError`, `Overloaded`."""
+        """Carry out an invocation: the terminal of the inner pipeline.
+
+        Raises `UpstreamError`, `Overloaded`, and what obtaining a credential raises (`Credentials.obtain`).
+        """
         invocation = permitted.call
         upstream = self._upstreams.get(invocation.upstream)
         if upstream is None:
             raise Unreachable("the upstream is no longer configured", sent=False, upstream=invocation.upstream)
         return upstream.invoke(invocation)
+
+    async def acquaint(self, principal: Principal, upstreams: Iterable[str], deadline: float) -> None:
+        """Have the lists read, as `principal`, of those `upstreams` that show the gateway itself nothing, if that is
+        due and the principal has a credential. At `deadline` (loop clock) it returns as it is. Never raises."""
+        found = (self._upstreams.get(name) for name in upstreams)
+        unread = [upstream for upstream in found if upstream is not None and upstream.unread]
+        if unread:
+            await asyncio.gather(*(upstream.acquaint(principal, deadline) for upstream in unread))
 
     async def watch(
         self, upstream: str, uri: str, principal: Principal, on_update: Callable[[Json], None]
@@ -131,24 +154,22 @@ class Fleet:
     # ------------------------------------------------------------ inside
 
     def _make(self, name: str, spec: UpstreamSpec) -> Upstream:
-        credentials: Credentials = FixedHeaders()
-        if isinstance(spec, HttpSpec) and isinstance(spec.auth, HeaderAuthSpec):
-            credentials = FixedHeaders(spec.auth.headers)
+        credentials = self._credentials(name, spec) if isinstance(spec, HttpSpec) else None
         return Upstream(
             name,
             spec,
-            self._connector(name, spec),
-            credentials=credentials,
+            self._connector(name, spec, credentials),
+            credentials=credentials or _fixed(spec),
             log=self._log,
             publish=self._publish,
             recovered=self.recovered.publish,
         )
 
-    def _connector(self, name: str, spec: UpstreamSpec) -> Connector:
+    def _connector(self, name: str, spec: UpstreamSpec, credentials: Credentials | None) -> Connector:
         if isinstance(spec, StdioSpec):
             return StdioConnector(name, spec, base_dir=self._base_dir, reach=self._reach)
         assert isinstance(spec, HttpSpec)
-        if spec.auth.type not in ("none", "header"):
+        if credentials is None and not _is_fixed(spec.auth):
             return UnusableConnector(f"credentials of type {spec.auth.type} are not available")
         try:
             return HttpConnector(name, spec, tls=self._trust(spec), reach=self._reach)
@@ -174,6 +195,20 @@ class Fleet:
         task = asyncio.create_task(upstream.close(patience))
         self._parting.add(task)
         task.add_done_callback(self._parting.discard)
+
+
+def _fixed_only(name: str, spec: HttpSpec) -> Credentials | None:
+    return None
+
+
+def _is_fixed(auth: AuthSpec) -> bool:
+    return auth.type == "none" or (isinstance(auth, HeaderAuthSpec) and auth.level == "global")
+
+
+def _fixed(spec: UpstreamSpec) -> FixedHeaders:
+    if isinstance(spec, HttpSpec) and isinstance(spec.auth, HeaderAuthSpec) and spec.auth.level == "global":
+        return FixedHeaders({name: value for name, value in spec.auth.headers.items() if value is not None})
+    return FixedHeaders()
 
 
 async def _all_tried(upstreams: Iterable[Upstream], timeout: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from mcp_gateway.calls.inventory import Change
@@ -11,6 +11,7 @@ from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import Rejected, Unreachable, UpstreamError
 from mcp_gateway.upstream.backoff import Backoff
 from mcp_gateway.upstream.connect import until
+from mcp_gateway.upstream.credentials import Fields
 from mcp_gateway.upstream.events import LIST_CHANGED
 from mcp_gateway.upstream.listen import Listening
 from mcp_gateway.upstream.streamable import Refused
@@ -48,13 +49,14 @@ class Follow:
         self,
         conversation: Conversation,
         *,
-        headers: Mapping[str, str],
+        fields: Callable[[float], Awaitable[Fields]],
         announce: Callable[[Change], None],
         missed: Callable[[], None],
         broken: Callable[[], None],
     ) -> None:
+        """`fields` gives the credential of the moment before a deadline; raises `UpstreamError` where there is none."""
         self._conversation = conversation
-        self._headers = headers
+        self._fields = fields
         self._announce = announce
         self._missed = missed
         self._broken = broken
@@ -98,10 +100,10 @@ class Follow:
     async def _once(self, wanted: Json) -> UpstreamError | None:
         """One stream from beginning to end."""
         listening: Listening | None = None
+        deadline = until(_OPEN_SECONDS)
         try:
-            listening = await Listening.open(
-                self._conversation, wanted, self._heard, self._headers, until(_OPEN_SECONDS)
-            )
+            fields = await self._fields(deadline)
+            listening = await Listening.open(self._conversation, wanted, self._heard, fields, deadline)
             self.promised = frozenset(change for change, _, key in _KEYS if listening.honoured.get(key) is True)
             self._missed()
             return await listening.ended()

@@ -11,6 +11,7 @@ class Health:
 
     `kind` is ``stdio``, ``http`` or ``sse``; `version` the protocol version spoken, "" while it was never reached.
     `error` is public text, None while available. `since` is when it became available or unavailable (Unix time).
+    With `waits_for_person` nothing is wrong: its lists are read when somebody has connected an account there.
     `sessions` counts open conversations, `restarts` how often the main one had to be begun again.
     """
 
@@ -22,6 +23,7 @@ class Health:
     since: float
     sessions: int
     restarts: int
+    waits_for_person: bool
     tools: int
     prompts: int
     resources: int

@@ -15,14 +15,15 @@ from mcp_gateway.calls.kinds import HeaderMap, Invocation, Result
 from mcp_gateway.core.call import Call, Json
 from mcp_gateway.core.errors import Rejected, Unreachable, UpstreamError
 from mcp_gateway.core.mcp_headers import param_headers
-from mcp_gateway.core.principal import ANONYMOUS
+from mcp_gateway.core.principal import ANONYMOUS, Principal
 from mcp_gateway.upstream.capabilities import fingerprint, for_handshake, for_modern
 from mcp_gateway.upstream.connect import contradicts_era
-from mcp_gateway.upstream.credentials import Credentials
+from mcp_gateway.upstream.credentials import Credentials, Fields, renewed_after
 from mcp_gateway.upstream.handshake import HEADER_MISMATCH, UNSUPPORTED_VERSION
 from mcp_gateway.upstream.normalize import from_handshake, from_modern
 from mcp_gateway.upstream.pool import Caller, Key, SessionPool
 from mcp_gateway.upstream.relay import Relay
+from mcp_gateway.upstream.streamable import Refused
 from mcp_gateway.upstream.wire import MODERN, Conversation, Exchange
 
 _AT_ONCE: Final = 1.0
@@ -30,16 +31,19 @@ _AT_ONCE: Final = 1.0
 
 
 class Home(Protocol):
-    """What an invocation needs of the upstream it goes to."""
+    """What an invocation needs of the upstream it goes to. The principal is who asks, with the fields of its request:
+
+    an upstream that shows the gateway itself nothing is reached and read as them.
+    """
 
     @property
     def conversation(self) -> Conversation | None: ...
 
-    def ready(self, deadline: float) -> Awaitable[Conversation]:
+    def ready(self, principal: Principal, fields: Fields, deadline: float) -> Awaitable[Conversation]:
         """The main conversation, begun anew if it is dead."""
         ...
 
-    def renegotiated(self, deadline: float) -> Awaitable[Conversation]:
+    def renegotiated(self, principal: Principal, fields: Fields, deadline: float) -> Awaitable[Conversation]:
         """The main conversation after the lists were read again, which notices an era that has changed."""
         ...
 
@@ -47,8 +51,14 @@ class Home(Protocol):
         """See whether the upstream is still there."""
         ...
 
-    def upstream_headers(self, tool: str, deadline: float) -> Awaitable[HeaderMap | None]:
+    def upstream_headers(
+        self, tool: str, principal: Principal, fields: Fields, deadline: float
+    ) -> Awaitable[HeaderMap | None]:
         """Read the tools again; the tool's ``x-mcp-header`` annotations, None if it is gone."""
+        ...
+
+    def greet(self, principal: Principal, fields: Fields, deadline: float) -> Awaitable[Result]:
+        """The answer of the tool that stands for lists not read yet: they are read now."""
         ...
 
 
@@ -73,18 +83,22 @@ class Invoke:
         """Invocations under way."""
 
     async def __call__(self, invocation: Invocation) -> Result:
-        """Raises `UpstreamError`, always with the upstream's name; `Overloaded`."""
+        """Raises `UpstreamError`, always with the upstream's name; `Overloaded`; what obtaining a credential raises."""
         call = invocation.call
         began = time.perf_counter()  # the loop's clock counts milliseconds, and stands still within a turn
         deadline = min(call.deadline, self._loop.time() + self._timeout)
         self.active += 1
         try:
-            conversation = self._home.conversation
-            if conversation is None or not conversation.alive:
-                conversation = await self._home.ready(deadline)
-            if conversation.version == MODERN:
-                return await self._modern(invocation, conversation, deadline)
-            return await self._handshake(invocation, conversation, deadline)
+            fields = self._credentials.at_hand(call.principal)
+            if fields is None:
+                fields = await self._credentials.obtain(call.principal, deadline)
+            try:
+                return await self._carry_out(invocation, fields, deadline)
+            except Refused as refused:
+                renewed = await renewed_after(refused, self._credentials, call.principal, fields, deadline)
+                if renewed is None:
+                    raise
+            return await self._carry_out(invocation, renewed, deadline)
         except UpstreamError as error:
             if not error.upstream:
                 error.upstream = self._name
@@ -95,6 +109,17 @@ class Invoke:
             self.active -= 1
             call.trail.upstream_seconds += time.perf_counter() - began
 
+    async def _carry_out(self, invocation: Invocation, fields: Fields, deadline: float) -> Result:
+        principal = invocation.call.principal
+        if invocation.tool is not None and invocation.tool.connects:
+            return await self._home.greet(principal, fields, deadline)
+        conversation = self._home.conversation
+        if conversation is None or not conversation.alive:
+            conversation = await self._home.ready(principal, fields, deadline)
+        if conversation.version == MODERN:
+            return await self._modern(invocation, fields, conversation, deadline)
+        return await self._handshake(invocation, fields, conversation, deadline)
+
     def _contradicted(self) -> bool:
         """True when an answer showed that the upstream no longer speaks the era of the main conversation."""
         main = self._home.conversation
@@ -102,8 +127,11 @@ class Invoke:
 
     # ------------------------------------------------------------ the modern era
 
-    async def _modern(self, invocation: Invocation, conversation: Conversation, deadline: float) -> Result:
-        exchange = self._modern_exchange(invocation, deadline)
+    async def _modern(
+        self, invocation: Invocation, fields: Fields, conversation: Conversation, deadline: float
+    ) -> Result:
+        principal = invocation.call.principal
+        exchange = self._modern_exchange(invocation, fields, deadline)
         method, params = invocation.kind.value, _params(invocation)
         began = self._loop.time()
         try:
@@ -111,24 +139,26 @@ class Invoke:
         except Unreachable as error:
             if error.sent or self._loop.time() - began > _AT_ONCE:
                 raise
-            conversation = await self._home.ready(deadline)
+            conversation = await self._home.ready(principal, fields, deadline)
         except Rejected as error:
             if error.code == HEADER_MISMATCH and invocation.tool is not None:
-                headers = await self._home.upstream_headers(invocation.target, deadline)
+                headers = await self._home.upstream_headers(invocation.target, principal, fields, deadline)
                 if headers is None:
                     raise
-                exchange = self._modern_exchange(invocation, deadline, headers)
+                exchange = self._modern_exchange(invocation, fields, deadline, headers)
             elif error.code == UNSUPPORTED_VERSION and not conversation.alive:
-                conversation = await self._home.ready(deadline)
+                conversation = await self._home.ready(principal, fields, deadline)
             else:
                 raise
         if conversation.version == MODERN:
             return from_modern(await conversation.request(method, params, exchange))
         caller = caller_of(invocation.call)
-        exchange = self._handshake_exchange(invocation.call, caller, deadline)
+        exchange = self._handshake_exchange(invocation.call, caller, fields, deadline)
         return await self._once(invocation, caller, exchange, conversation)
 
-    def _modern_exchange(self, invocation: Invocation, deadline: float, mirrored: HeaderMap | None = None) -> Exchange:
+    def _modern_exchange(
+        self, invocation: Invocation, headers: Fields, deadline: float, mirrored: HeaderMap | None = None
+    ) -> Exchange:
         call = invocation.call
         client = call.client
         capabilities = client.capabilities
@@ -137,7 +167,6 @@ class Invoke:
         token = _progress_token(call)
         level = call.log_level
         relay = None if token is None and level is None else Relay(call.link, token, capabilities)
-        headers = self._credentials.of(call.principal)
         if invocation.tool is not None:
             mirrored = invocation.tool.upstream_headers if mirrored is None else mirrored
             if mirrored:
@@ -155,24 +184,24 @@ class Invoke:
 
     # ------------------------------------------------------------ the handshake era
 
-    async def _handshake(self, invocation: Invocation, main: Conversation, deadline: float) -> Result:
-        caller = caller_of(invocation.call)
-        exchange = self._handshake_exchange(invocation.call, caller, deadline)
+    async def _handshake(self, invocation: Invocation, fields: Fields, main: Conversation, deadline: float) -> Result:
+        principal, caller = invocation.call.principal, caller_of(invocation.call)
+        exchange = self._handshake_exchange(invocation.call, caller, fields, deadline)
         began = self._loop.time()
         try:
             return await self._once(invocation, caller, exchange, main)
         except Unreachable as error:
             if error.sent or self._loop.time() - began > _AT_ONCE:
                 raise
-            main = await self._home.ready(deadline)
+            main = await self._home.ready(principal, fields, deadline)
         except Rejected as error:
             if not contradicts_era(main, error):
                 raise
-            main = await self._home.renegotiated(deadline)
+            main = await self._home.renegotiated(principal, fields, deadline)
             if error.code != UNSUPPORTED_VERSION:
                 raise
         if main.version == MODERN:
-            exchange = self._modern_exchange(invocation, deadline)
+            exchange = self._modern_exchange(invocation, fields, deadline)
             return from_modern(await main.request(invocation.kind.value, _params(invocation), exchange))
         return await self._once(invocation, caller, exchange, main)
 
@@ -191,7 +220,7 @@ class Invoke:
         finally:
             self._pool.give_back(session)
 
-    def _handshake_exchange(self, call: Call, caller: Caller, deadline: float) -> Exchange:
+    def _handshake_exchange(self, call: Call, caller: Caller, headers: Fields, deadline: float) -> Exchange:
         token = _progress_token(call)
         relay = Relay(call.link, token, caller.capabilities)
         return Exchange(
@@ -200,7 +229,7 @@ class Invoke:
             progress=token is not None,
             notify=relay.notify if token is not None or call.log_level is not None else None,
             ask=relay.ask if caller.capabilities else None,
-            headers=self._credentials.of(call.principal),
+            headers=headers,
         )
 
 
@@ -209,8 +238,8 @@ def caller_of(call: Call) -> Caller:
     client, session = call.client, call.session
     capabilities = for_handshake(client.capabilities) if session is not None and not client.modern else {}
     if not capabilities or session is None:
-        return Caller(call.principal, Key(call.principal.id))
-    key = Key(call.principal.id, fingerprint(capabilities), session.id)
+        return Caller(call.principal, Key(call.principal.binding))
+    key = Key(call.principal.binding, fingerprint(capabilities), session.id)
     return Caller(call.principal, key, capabilities, client.info, session)
 
 

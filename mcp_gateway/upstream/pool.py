@@ -25,10 +25,10 @@ _OPEN_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Who may share a conversation: nobody but the same principal with the same capabilities.
+    """Who may share a conversation: nobody but the same principal through the same agent with the same capabilities.
 
-    `session` is the id of the client's session when capabilities were declared, since the upstream's questions
-    are put to that client; otherwise "".
+    `principal` is a `Principal.binding`. `session` is the id of the client's session when capabilities were declared,
+    since the upstream's questions are put to that client; otherwise "".
     """
 
     principal: str

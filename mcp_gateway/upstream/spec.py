@@ -94,6 +94,13 @@ class TlsSpec(Protocol):
     def client_key(self) -> Path | None: ...
 
 
+class EgressSpec(Protocol):
+    """Addresses that this upstream's metadata may lead to, besides public ones; `core.egress.addresses.Allowed`."""
+
+    @property
+    def allow(self) -> Sequence[str]: ...
+
+
 class AuthSpec(Protocol):
     """Which credential reaches an upstream."""
 
@@ -103,10 +110,13 @@ class AuthSpec(Protocol):
 
 @runtime_checkable
 class HeaderAuthSpec(AuthSpec, Protocol):
-    """Fixed header fields, the same for all callers."""
+    """Header fields. With `level` ``global`` every one has a value, and all callers share it."""
 
     @property
-    def headers(self) -> Mapping[str, Secret]: ...
+    def headers(self) -> Mapping[str, Secret | None]: ...
+
+    @property
+    def level(self) -> str: ...
 
 
 @runtime_checkable
@@ -126,3 +136,6 @@ class HttpSpec(UpstreamSpec, Protocol):
 
     @property
     def auth(self) -> AuthSpec: ...
+
+    @property
+    def egress(self) -> EgressSpec: ...

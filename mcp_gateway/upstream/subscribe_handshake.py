@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from mcp_gateway.core.errors import Rejected, UpstreamError
+from mcp_gateway.core.errors import GatewayError, Rejected
 from mcp_gateway.upstream.backoff import Backoff
 from mcp_gateway.upstream.connect import until
 from mcp_gateway.upstream.events import Events
@@ -38,9 +38,12 @@ class HandshakeFollowing:
     """Holds the session open. When it is lost, another one takes over the subscriptions."""
 
     def __init__(
-        self, hold: Callable[[float], Awaitable[Held]], exchange: Callable[[float], Exchange], deliver: OnUpdate
+        self,
+        hold: Callable[[float], Awaitable[Held]],
+        exchange: Callable[[float], Awaitable[Exchange]],
+        deliver: OnUpdate,
     ) -> None:
-        """`hold` gives the principal's conversation before a deadline, `exchange` what goes with a request."""
+        """`hold` gives the principal's conversation before a deadline, `exchange` what goes with a request now."""
         self._hold = hold
         self._exchange = exchange
         self._deliver = deliver
@@ -95,12 +98,12 @@ class HandshakeFollowing:
         return held
 
     async def _ask(self, held: Held, method: str, uri: str) -> None:
-        await held.conversation.request(method, {"uri": uri}, self._exchange(until(OPEN_SECONDS)))
+        await held.conversation.request(method, {"uri": uri}, await self._exchange(until(OPEN_SECONDS)))
 
     async def _farewell(self, held: Held, uri: str) -> None:
         try:
             await self._ask(held, UNSUBSCRIBE, uri)
-        except UpstreamError:
+        except GatewayError:
             return  # what still comes is not delivered
 
     def _let_go(self) -> None:
@@ -125,7 +128,7 @@ class HandshakeFollowing:
             async with self._lock:
                 try:
                     await self._take()
-                except UpstreamError:
+                except GatewayError:
                     self._let_go()
                     await asyncio.sleep(backoff.next())
                     continue
@@ -135,6 +138,6 @@ class HandshakeFollowing:
 
     async def _ping(self, held: Held) -> None:
         try:
-            await held.conversation.request("ping", {}, self._exchange(until(OPEN_SECONDS)))
-        except UpstreamError:
+            await held.conversation.request("ping", {}, await self._exchange(until(OPEN_SECONDS)))
+        except GatewayError:
             return  # a lost session shows in `alive`; anything else may pass

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from mcp_gateway.core.call import Json
-from mcp_gateway.core.errors import Rejected, UpstreamError
+from mcp_gateway.core.errors import GatewayError, Rejected
 from mcp_gateway.upstream.backoff import Backoff
 from mcp_gateway.upstream.connect import until
+from mcp_gateway.upstream.credentials import Fields
 from mcp_gateway.upstream.events import UPDATED
 from mcp_gateway.upstream.listen import Listening
 from mcp_gateway.upstream.subscriptions import OnUpdate
@@ -36,13 +37,13 @@ class ModernFollowing:
 
     def __init__(
         self,
-        ready: Callable[[float], Awaitable[Conversation]],
-        headers: Mapping[str, str],
+        ready: Callable[[Fields, float], Awaitable[Conversation]],
+        fields: Callable[[float], Awaitable[Fields]],
         deliver: OnUpdate,
     ) -> None:
-        """`ready` gives the conversation before a deadline."""
+        """`ready` gives the conversation before a deadline, `fields` the credential of the moment."""
         self._ready = ready
-        self._headers = headers
+        self._fields = fields
         self._deliver = deliver
         self._wanted: set[str] = set()
         self._honoured: frozenset[str] = frozenset()
@@ -72,13 +73,14 @@ class ModernFollowing:
     async def _replace(self, uris: set[str]) -> None:
         """Open a stream for `uris` and let go of the one before."""
         deadline = until(OPEN_SECONDS)
-        conversation = await self._ready(deadline)
+        fields = await self._fields(deadline)
+        conversation = await self._ready(fields, deadline)
         self._merged = {} if self._merged is None and self._stream is not None else self._merged
         try:
             stream = await Listening.open(
-                conversation, {"resourceSubscriptions": sorted(uris)}, self._heard, self._headers, deadline
+                conversation, {"resourceSubscriptions": sorted(uris)}, self._heard, fields, deadline
             )
-        except UpstreamError:
+        except GatewayError:
             self._flush()
             raise
         old, self._stream = self._stream, stream
@@ -116,7 +118,7 @@ class ModernFollowing:
                     return
                 try:
                     await self._replace(set(self._wanted))
-                except UpstreamError:
+                except GatewayError:
                     continue
             for uri in tuple(self._wanted):
                 self._deliver({"uri": uri})

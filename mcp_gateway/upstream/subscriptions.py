@@ -8,7 +8,7 @@ from itertools import count
 from typing import Protocol
 
 from mcp_gateway.core.call import Json
-from mcp_gateway.core.errors import Rejected, UpstreamError
+from mcp_gateway.core.errors import GatewayError, Rejected
 from mcp_gateway.core.principal import Principal
 
 OnUpdate = Callable[[Json], None]
@@ -19,7 +19,7 @@ class Following(Protocol):
     """The subscriptions of one principal at one upstream, in the upstream's era."""
 
     async def add(self, uri: str) -> None:
-        """Subscribe. Raises `UpstreamError` where that is not possible."""
+        """Subscribe. Raises `UpstreamError` where that is not possible, or what obtaining a credential raises."""
         ...
 
     def drop(self, uri: str) -> None:
@@ -80,11 +80,11 @@ class Subscriptions:
     async def watch(self, uri: str, principal: Principal, on_update: OnUpdate) -> Callable[[], None]:
         """Follow `uri` for `principal`; returns the function that ends it (safe to call twice).
 
-        Raises `UpstreamError` where the upstream does not offer it.
+        Raises `UpstreamError` where the upstream does not offer it, or what obtaining a credential raises.
         """
-        followed = self._followed.get(principal.id)
+        followed = self._followed.get(principal.binding)
         if followed is None:
-            followed = self._followed[principal.id] = _Followed(principal)
+            followed = self._followed[principal.binding] = _Followed(principal)
         number = next(self._ids)
 
         def release() -> None:
@@ -131,8 +131,8 @@ class Subscriptions:
         async with followed.lock:
             if followed.listeners:
                 return  # somebody came meanwhile
-            if self._followed.get(followed.principal.id) is followed:
-                del self._followed[followed.principal.id]
+            if self._followed.get(followed.principal.binding) is followed:
+                del self._followed[followed.principal.binding]
             following, followed.following = followed.following, None
         if following is not None:
             await following.close()
@@ -148,8 +148,8 @@ class Subscriptions:
                 followed.following = following = await self._begin(followed.principal, followed.deliver)
                 for uri in tuple(followed.listeners):
                     await self._add_again(following, uri)
-            except UpstreamError:
-                return  # out of reach again: the next beginning renews
+            except GatewayError:
+                return  # out of reach again, or no credential any more: the next beginning renews
         for uri in tuple(followed.listeners):
             followed.deliver({"uri": uri})
 

@@ -1,7 +1,8 @@
 """Keeps one upstream's main conversation and what is known of its offer.
 
 The main conversation is the gateway's own. In the modern era everybody's requests go over it; before, it reads
-the lists only (a child process also serves those who need nothing of their own).
+the lists only (a child process also serves those who need nothing of their own). Where the upstream shows itself to
+people's accounts only, the supervisor waits, and takes what somebody's request has read (`acquaint.py`).
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from dataclasses import replace
 from typing import Final
 
 from mcp_gateway.calls.inventory import Change, Inventory, InventoryChanged, Listing
-from mcp_gateway.core.errors import Rejected, TimedOut, Unreachable, UpstreamError
+from mcp_gateway.core.errors import ConnectionRequired, Rejected, TimedOut, Unreachable, UpstreamError
 from mcp_gateway.upstream.backoff import Backoff
-from mcp_gateway.upstream.connect import Connector, Hello, contradicts_era, until
+from mcp_gateway.upstream.connect import Connector, Hello, contradicts_era
 from mcp_gateway.upstream.credentials import Credentials
 from mcp_gateway.upstream.events import Events
 from mcp_gateway.upstream.follow import Follow
-from mcp_gateway.upstream.inventory import EVERYTHING, LISTINGS, read_inventory
+from mcp_gateway.upstream.inventory import EVERYTHING, LISTINGS
+from mcp_gateway.upstream.own_account import OwnAccount
 from mcp_gateway.upstream.spec import Log
-from mcp_gateway.upstream.wire import MODERN, Conversation, Exchange
+from mcp_gateway.upstream.wire import MODERN, Conversation
 
 POLL_SECONDS: Final = 300.0
 """An upstream's lists are read again at least this often, whatever it announces, give or take a tenth."""
@@ -40,13 +42,17 @@ _STEADY_SECONDS: Final = 10.0
 """A conversation that lasted so long was no failure: the next one is begun without waiting."""
 _HASTE: Final = 1.0
 """After a failed attempt, calls do not begin another before this has passed: they fail at once."""
+_STILL_WAITING: Final = 60.0
+"""An upstream that waits for a person is not asked again on the gateway's own account before this has passed."""
+
+WAITS: Final = "it shows itself to people's accounts only, and nobody has connected one since the gateway started"
 
 
 class Supervisor:
     """Begins the main conversation, reads the lists, follows their changes, and begins again when it is lost.
 
     `conversation` may be dead; `ready` waits for a living one. `inventory` is the last one read, `since` the
-    time (Unix) at which the upstream became available or unavailable.
+    time (Unix) at which the upstream became available or unavailable. `waiting`: it shows the gateway nothing.
     """
 
     def __init__(
@@ -65,8 +71,7 @@ class Supervisor:
         `replaced` when another main conversation takes the place of an earlier one."""
         self._name = name
         self._connector = connector
-        self._credentials = credentials
-        self._timeout = timeout
+        self._own = OwnAccount(connector, credentials, timeout=timeout, log=log)
         self._log = log
         self._publish = publish
         self._recovered = recovered
@@ -82,11 +87,13 @@ class Supervisor:
         self._trying = False
         self._task: asyncio.Task[None] | None = None
         self._failure: UpstreamError | None = None
+        self._met = False
         self._closing: set[asyncio.Task[None]] = set()
         self.events = Events(self.announce)
         self.conversation: Conversation | None = None
         self.inventory = Inventory(name, error="the upstream has not been reached yet")
         self.tried = asyncio.Event()
+        self.waiting = False
         self.since = time.time()
         self.restarts = 0
 
@@ -164,6 +171,8 @@ class Supervisor:
                 began = await self._begin()
                 if began is not None:
                     await self._tend(began)
+            except ConnectionRequired:
+                self._wait_for_person()
             except UpstreamError as error:
                 self._failure = error
             except Exception as error:  # the outer edge of this task: an upstream must not stay unattended
@@ -173,8 +182,8 @@ class Supervisor:
 
     async def _rest(self) -> None:
         """Wait before the next attempt. Calls that come meanwhile end the wait, not within `_HASTE` of a failure."""
-        delay = self._backoff.next()
-        if delay > _HASTE and self.inventory.available and not self._stale:
+        delay = POLL_SECONDS * random.uniform(0.9, 1.1) if self.waiting else self._backoff.next()
+        if not self.waiting and delay > _HASTE and self.inventory.available and not self._stale:
             self._down(self._failure or Unreachable("the upstream keeps ending the connection", sent=False))
         end = self._loop.time() + delay
         while (now := self._loop.time()) < end and not (self._stale and now >= self._retry_at):
@@ -195,45 +204,74 @@ class Supervisor:
         self._trying, self._stale = True, False
         self._dirty.clear()
         events = Events(self.announce)
-        conversation: Conversation | None = None
         try:
-            conversation = await self._connector.connect(
-                Hello(on_event=events, on_lost=self._lost, headers=self._credentials.own())
+            self._last_read = self._loop.time()
+            conversation, inventory = await self._own.reach(
+                Hello(on_event=events, on_lost=self._lost), self.inventory, self._close
             )
-            inventory = await self._read(conversation, EVERYTHING)
+        except ConnectionRequired:
+            self._wait_for_person()
+            return None
         except UpstreamError as error:
-            if conversation is not None and contradicts_era(conversation, error):
-                self._connector.forget()
+            self.waiting = False
             self._failed(error)
             self._down(error)
             return None
         else:
-            self._take(conversation, events, inventory)
-            taken, conversation = conversation, None
-            return taken
+            self.waiting = self._met = False
+            old, self.conversation, self.events = self.conversation, conversation, events
+            self._failure = None
+            if old is not None:
+                self.restarts += 1
+                self._close(old)
+            self._now(inventory)
+            if old is not None:
+                self._replaced()
+            return conversation
         finally:
             self._trying = False
             self._end_turn()
             self.tried.set()
-            if conversation is not None:
-                self._close(conversation)
 
-    def _take(self, conversation: Conversation, events: Events, inventory: Inventory) -> None:
-        old, self.conversation, self.events = self.conversation, conversation, events
-        self._failure = None
-        if old is not None:
-            self.restarts += 1
-            self._close(old)
-        was = self.inventory
+    def _now(self, inventory: Inventory) -> None:
+        """`inventory` is what is known from now on."""
+        was, self.inventory = self.inventory, inventory
         if not was.available:
             self.since = time.time()
             self._log.info("upstream_available", version=inventory.version, tools=len(inventory.tools))
-        self.inventory = inventory
         if inventory != was:
             self._publish(InventoryChanged(inventory))
         if not was.available:
             self._recovered()
-        if old is not None:
+
+    # ------------------------------------------------------------ what only people are shown
+
+    def _wait_for_person(self) -> None:
+        """The upstream answers, and has nothing for the gateway itself: no failure, and no use in trying again soon."""
+        self.waiting, self._trying, self._failure = True, False, None
+        self._retry_at = self._loop.time() + _STILL_WAITING
+        self._backoff.reset()
+        self._end_turn()
+        was = self.inventory
+        if not self._met:
+            self.inventory = Inventory(self._name, error=WAITS, waits_for_person=True)
+        elif not was.available:
+            self.inventory = replace(was, available=True, error=None)
+        if self.inventory != was:
+            self.since = time.time()
+            self._log.info("upstream_waits_for_person" if not self._met else "upstream_available")
+            self._publish(InventoryChanged(self.inventory))
+
+    def met(self, conversation: Conversation, inventory: Inventory) -> None:
+        """A person's request has read the lists while `waiting`. `conversation` holds nothing of that person."""
+        self._met = True
+        old = self.conversation
+        if old is None or not old.alive or old.version != conversation.version:
+            self.conversation = conversation
+            if old is not None:
+                self._close(old)
+        self._now(inventory)
+        if old is not None and self.conversation is not old:
             self._replaced()
 
     def _close(self, conversation: Conversation) -> None:
@@ -260,7 +298,7 @@ class Supervisor:
             if was.available:
                 self.since = time.time()
             self._log.warning("upstream_unavailable", error=text)
-            self.inventory = replace(was, available=False, error=text)
+            self.inventory = replace(was, available=False, error=text, waits_for_person=False)
             self._publish(InventoryChanged(self.inventory))
 
     # ------------------------------------------------------------ while it is up
@@ -270,7 +308,7 @@ class Supervisor:
         began = self._loop.time()
         follow = Follow(
             conversation,
-            headers=self._credentials.own(),
+            fields=self._own.to_listen,
             announce=self.announce,
             missed=self.check,
             broken=self.check,
@@ -322,11 +360,7 @@ class Supervisor:
 
     async def _read(self, conversation: Conversation, listings: frozenset[Listing]) -> Inventory:
         self._last_read = self._loop.time()
-
-        def exchange() -> Exchange:
-            return Exchange(deadline=until(self._timeout), headers=self._credentials.own())
-
-        return await read_inventory(conversation, self.inventory, listings, exchange, self._log)
+        return await self._own.read(conversation, self.inventory, listings)
 
     def _end_turn(self) -> None:
         ended, self._turn = self._turn, self._loop.create_future()

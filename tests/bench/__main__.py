@@ -20,9 +20,9 @@ import uvloop
 from rich.console import Console
 
 from tests.bench import hotspots, table
-from tests.bench.measure import DEFAULT, QUICK, Plan, Round, figures, run_round, spread, wrong
-from tests.bench.processes import Cores, Gateway, announced, gateway, machine, pinned
-from tests.bench.scenarios import DIRECT, FORWARDER, OPEN, PEER, Scenario, chosen
+from tests.bench.measure import DEFAULT, QUICK, Plan, Round, added, figures, run_round, spread, wrong
+from tests.bench.processes import Cores, Gateway, announced, gateway, machine, mint, pinned
+from tests.bench.scenarios import DIRECT, FORWARDER, IDENTITY, OPEN, PEER, Scenario, chosen
 from tests.bench.sites import SITES
 from tests.bench.targets import Report
 
@@ -54,19 +54,25 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
 @contextlib.contextmanager
 def systems(
     home: Path, cores: Cores, upstream: int, scenarios: Sequence[Scenario]
-) -> Iterator[tuple[dict[str, int], Gateway]]:
-    """The ports of all that the scenarios need, and the gateway among it."""
+) -> Iterator[tuple[dict[str, int], list[Gateway], str]]:
+    """The ports of all that the scenarios need, the gateways among it (the open one first), and a person's token."""
     with contextlib.ExitStack() as running:
         forwarder = running.enter_context(announced(cores.gateway, "tests.bench.forwarder", str(upstream)))
         own = running.enter_context(gateway(home, cores.gateway, upstream))
         ports = {DIRECT: upstream, FORWARDER: forwarder, OPEN: own.port}
+        gateways, token = [own], ""
+        if any(one.system == IDENTITY for one in scenarios):
+            issuer = running.enter_context(announced(cores.upstream, "tests.bench.issuer"))
+            signed_in = running.enter_context(gateway(home / IDENTITY, cores.gateway, upstream, issuer=issuer))
+            ports[IDENTITY], token = signed_in.port, mint(issuer)
+            gateways.append(signed_in)
         proxied = {one.cell.site.name for one in scenarios if one.system == PEER}
         for site in SITES:
             if site.name in proxied:
                 url = f"http://127.0.0.1:{upstream}{site.path}"
                 peer = announced(cores.gateway, "tests.conformance.peer_fastmcp", url)
                 ports[f"{PEER}-{site.name}"] = running.enter_context(peer)
-        yield ports, own
+        yield ports, gateways, token
 
 
 def measure(console: Console, scenarios: Sequence[Scenario], plan: Plan) -> Report:
@@ -80,9 +86,11 @@ def measure(console: Console, scenarios: Sequence[Scenario], plan: Plan) -> Repo
     ):
         console.print("cold starts", style="dim")
         starts = [_cold_start(Path(home), cores, upstream) for _ in range(COLD_STARTS)]
-        with systems(Path(home), cores, upstream, scenarios) as (ports, own):
-            rounds = [_round(console, number, scenarios, ports, plan, own) for number in range(1, plan.rounds + 1)]
-            rss = own.rss_mb()
+        with systems(Path(home), cores, upstream, scenarios) as (ports, own, token):
+            rounds = [
+                _round(console, number, scenarios, ports, plan, own, token) for number in range(1, plan.rounds + 1)
+            ]
+            rss = max(one.rss_mb() for one in own)
     return Report(
         scenarios={one.name: figures(one, rounds) for one in scenarios},
         rss_mb=round(rss, 1),
@@ -90,6 +98,11 @@ def measure(console: Console, scenarios: Sequence[Scenario], plan: Plan) -> Repo
         machine=about,
         noise={one.name: round(spread(one, rounds), 3) for one in scenarios if one.system in (DIRECT, FORWARDER)},
         wrong={name: len(problems) for name, problems in _complain(console, rounds).items()},
+        identity_added_ms={
+            one.cell.label: added(one.name, f"{OPEN}_{one.cell.label}", rounds)
+            for one in scenarios
+            if one.system == IDENTITY
+        },
     )
 
 
@@ -99,15 +112,22 @@ def _cold_start(home: Path, cores: Cores, upstream: int) -> float:
 
 
 def _round(
-    console: Console, number: int, scenarios: Sequence[Scenario], ports: Mapping[str, int], plan: Plan, own: Gateway
+    console: Console,
+    number: int,
+    scenarios: Sequence[Scenario],
+    ports: Mapping[str, int],
+    plan: Plan,
+    own: Sequence[Gateway],
+    token: str,
 ) -> Round:
     with console.status("") as status:
 
         def done(scenario: Scenario) -> None:
             status.update(f"round {number} of {plan.rounds}: {scenario.name} done")
-            own.forget_log()
+            for one in own:
+                one.forget_log()
 
-        samples = uvloop.run(run_round(scenarios, ports, plan, done))
+        samples = uvloop.run(run_round(scenarios, ports, plan, done, token))
     console.print(f"round {number} of {plan.rounds} done", style="dim")
     return samples
 

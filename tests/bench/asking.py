@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import orjson
@@ -28,6 +28,7 @@ class Target:
     era: Era
     site: Site
     method: Method = "tools/call"
+    token: str = field(default="", repr=False)
 
     @property
     def progress(self) -> bool:
@@ -63,6 +64,8 @@ def post(target: Target, message: dict[str, Any], session: bytes = b"") -> bytes
         "content-type: application/json",
         "user-agent: bench",
     ]
+    if target.token:
+        fields.append(f"authorization: Bearer {target.token}")
     if target.era == "new":
         fields += [f"mcp-protocol-version: {MODERN}", f"mcp-method: {message['method']}"]
         if message["method"] == "tools/call":
@@ -76,6 +79,8 @@ def post(target: Target, message: dict[str, Any], session: bytes = b"") -> bytes
 def delete(target: Target, session: bytes) -> bytes:
     """A request that ends a session."""
     fields = f"host: 127.0.0.1:{target.port}\r\nmcp-protocol-version: {HANDSHAKE}\r\nmcp-session-id: {session.decode()}"
+    if target.token:
+        fields += f"\r\nauthorization: Bearer {target.token}"
     return f"DELETE {target.path} HTTP/1.1\r\n{fields}\r\n\r\n".encode()
 
 

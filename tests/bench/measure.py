@@ -42,13 +42,17 @@ class Figures:
 
 
 async def run_round(
-    scenarios: Sequence[Scenario], ports: Mapping[str, int], plan: Plan, done: Callable[[Scenario], None]
+    scenarios: Sequence[Scenario],
+    ports: Mapping[str, int],
+    plan: Plan,
+    done: Callable[[Scenario], None],
+    token: str = "",
 ) -> Round:
-    """Run every scenario once; `done` hears of each."""
+    """Run every scenario once; `done` hears of each. `token` is for those that need one."""
     samples: dict[str, Sample] = {}
     for scenario in scenarios:
         samples[scenario.name] = await drive(
-            scenario.target(ports),
+            scenario.target(ports, token),
             scenario.cell.connections,
             warm=plan.warm,
             seconds=plan.seconds,
@@ -71,6 +75,12 @@ def figures(scenario: Scenario, rounds: Sequence[Round]) -> Figures:
         added_p50_ms=_median(4, [a.p50_ms - b.p50_ms for a, b in zip(own, direct, strict=False)]),
         ratio_to_forwarder=_median(3, [a.rps / b.rps for a, b in zip(own, forwarded, strict=False) if b.rps]),
     )
+
+
+def added(name: str, other: str, rounds: Sequence[Round]) -> float | None:
+    """What the median latency of one scenario is above that of another (milliseconds), inside each round."""
+    both = [samples for samples in rounds if name in samples and other in samples]
+    return _median(4, [samples[name].p50_ms - samples[other].p50_ms for samples in both])
 
 
 def _median(digits: int, values: Sequence[float]) -> float | None:

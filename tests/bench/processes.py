@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench.sites import SITES
+from tests.bench.sites import AUDIENCE, GUARDED, SITES
 from tests.support import ROOT
 
 START: Final = 30.0
@@ -29,12 +29,22 @@ server:
   port: {port}
   public_url: http://127.0.0.1:{port}
   admin: {{host: 127.0.0.1, port: {admin}}}
-identity:
-  anonymous: loopback
+identity: {identity}
 upstreams:
 {upstreams}
 virtual_servers: virtual_servers/
 """
+
+
+_OPEN: Final = "{anonymous: loopback}"
+_SIGNED_IN: Final = (
+    "{{anonymous: never, virtual_accounts: false, issuers: [{{name: bench, issuer: {issuer}, "
+    "jwks_uri: {issuer}/jwks, audiences: ['{audience}']}}]}}"
+)
+_EXCHANGE: Final = (
+    "{{type: token_exchange, token_url: {issuer}/token, client_id: gateway, client_secret: 'file:secret', "
+    "audience: 'urn:upstream'}}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +117,16 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def gateway(home: Path, core: int, upstream: int, runner: Sequence[str] = ("-m", "mcp_gateway")) -> Iterator[Gateway]:
-    """A gateway with a virtual server for each site, its log in a file as in production."""
+def gateway(
+    home: Path, core: int, upstream: int, runner: Sequence[str] = ("-m", "mcp_gateway"), *, issuer: int | None = None
+) -> Iterator[Gateway]:
+    """A gateway with a virtual server for each site, its log in a file as in production.
+
+    With the port of an `issuer`, agents need its tokens, and the upstream gets what it gives for them in exchange.
+    """
     port, admin = _free_ports(2)
-    config = _configure(home, port, admin, upstream)
+    home.mkdir(exist_ok=True)
+    config = _configure(home, port, admin, upstream, issuer)
     log = home / "gateway.log"
     command = [sys.executable, *runner, "serve", "--config", str(config)]
     with log.open("ab") as sink:
@@ -124,15 +140,33 @@ def gateway(home: Path, core: int, upstream: int, runner: Sequence[str] = ("-m",
         stop(process)
 
 
-def _configure(home: Path, port: int, admin: int, upstream: int) -> Path:
+def _configure(home: Path, port: int, admin: int, upstream: int, issuer: int | None) -> Path:
     servers = home / "virtual_servers"
     servers.mkdir(exist_ok=True)
     for site in SITES:
         (servers / f"{site.name}.yaml").write_text(f"name: {site.name}\nsources:\n  - upstream: {site.name}\n")
-    upstreams = "\n".join(f"  {site.name}: {{url: 'http://127.0.0.1:{upstream}{site.path}'}}" for site in SITES)
+    guard, auth, identity = "", "{type: none}", _OPEN
+    if issuer is not None:
+        url = f"http://127.0.0.1:{issuer}"
+        (home / "secret").write_text("bench")
+        guard, auth = GUARDED, _EXCHANGE.format(issuer=url)
+        identity = _SIGNED_IN.format(issuer=url, audience=AUDIENCE)
+    upstreams = "\n".join(
+        f"  {site.name}: {{url: 'http://127.0.0.1:{upstream}{guard}{site.path}', auth: {auth}}}" for site in SITES
+    )
     config = home / "gateway.yaml"
-    config.write_text(_GATEWAY.format(port=port, admin=admin, upstreams=upstreams))
+    config.write_text(_GATEWAY.format(port=port, admin=admin, upstreams=upstreams, identity=identity))
     return config
+
+
+def mint(issuer: int) -> str:
+    """A person's token of the bench's issuer."""
+    connection = http.client.HTTPConnection("127.0.0.1", issuer, timeout=STOP)
+    try:
+        connection.request("GET", "/mint")
+        return str(json.load(connection.getresponse())["token"])
+    finally:
+        connection.close()
 
 
 def stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:

@@ -12,6 +12,8 @@ from tests.bench.sites import SITES, Era, Site
 DIRECT: Final = "direct"
 FORWARDER: Final = "forwarder"
 OPEN: Final = "open"
+IDENTITY: Final = "identity"
+"""The gateway where agents sign in and upstreams get a token of the person who calls."""
 PEER: Final = "fastmcp"
 
 _SITES: Final[Mapping[tuple[str, str, int], Site]] = {(site.era, site.shape, site.tools): site for site in SITES}
@@ -37,12 +39,18 @@ class Scenario:
     cell: Cell
     era: Era
 
-    def target(self, ports: Mapping[str, int]) -> Target:
-        """Where its load goes, given the ports of the systems (a peer has one for each site)."""
+    def target(self, ports: Mapping[str, int], token: str = "") -> Target:
+        """Where its load goes, given the ports of the systems (a peer has one for each site) and a person's token."""
         site = self.cell.site
-        path = f"/servers/{site.name}/mcp" if self.system == OPEN else "/mcp" if self.system == PEER else site.path
+        path = (
+            f"/servers/{site.name}/mcp"
+            if self.system in (OPEN, IDENTITY)
+            else "/mcp"
+            if self.system == PEER
+            else site.path
+        )
         port = ports[f"{PEER}-{site.name}" if self.system == PEER else self.system]
-        return Target(port, path, self.era, site, self.cell.method)
+        return Target(port, path, self.era, site, self.cell.method, token if self.system == IDENTITY else "")
 
 
 def cells() -> Iterator[Cell]:
@@ -61,6 +69,8 @@ def scenarios(*, peer: bool = False) -> Iterator[Scenario]:
         for system in (DIRECT, FORWARDER):
             yield Scenario(f"{system}_{cell.label}", system, cell, cell.era)
         yield Scenario(cell.label if listing else f"{OPEN}_{cell.label}", OPEN, cell, cell.era)
+        if cell.site.shape == "json" and not listing:
+            yield Scenario(f"{IDENTITY}_{cell.label}", IDENTITY, cell, cell.era)
         if cell.site.shape == "json" and cell.connections == 32 and not listing:
             other: Era = "old" if cell.era == "new" else "new"
             yield Scenario(f"{OPEN}_{other}_to_{cell.label}", OPEN, cell, other)
@@ -79,4 +89,5 @@ def chosen(names: Iterable[str], *, peer: bool = False) -> list[Scenario]:
         raise ValueError(f"no scenario {', '.join(sorted(unknown))}; there are: {', '.join(one.name for one in known)}")
     labels = {one.cell.label for one in known if one.name in names}
     yardsticks = {f"{system}_{label}" for label in labels for system in (DIRECT, FORWARDER)}
+    yardsticks |= {name.replace(IDENTITY, OPEN, 1) for name in names if name.startswith(IDENTITY)}
     return [one for one in known if not names or one.name in names or one.name in yardsticks]

@@ -42,6 +42,14 @@ class Site:
         return [f"query_{number:03}" for number in range(self.tools)]
 
 
+GUARDED: Final = "/guarded"
+"""Before the path of a site: there, calls need a token of a person, everything else one of whomever."""
+
+AUDIENCE: Final = "urn:bench"
+PERSONS: Final = "persons-"
+GATEWAYS_OWN: Final = "gateways-"
+"""How the tokens for the upstream begin."""
+
 SITES: Final = (
     Site("new", "json", 20),
     Site("new", "sse", 20),

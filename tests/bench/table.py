@@ -29,6 +29,8 @@ def show(console: Console, report: Report) -> None:
             _shown(one.ratio_to_forwarder, ".2f"),
         )
     console.print(table)
+    for label, milliseconds in report.identity_added_ms.items():
+        console.print(f"identity adds to the same call ({label}): {_shown(milliseconds, '+.3f')} ms p50")
     console.print(str(report.machine["pinning"]))
     noise = ", ".join(f"{name} {part:.0%}" for name, part in report.noise.items())
     console.print(f"noise (how far the rounds of one scenario lie apart): {noise}", soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from tests.bench.measure import Figures
@@ -21,7 +21,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that one bench found."""
+    """Everything that one bench found. `identity_added_ms` is what identity adds to the same call, by cell."""
 
     scenarios: Mapping[str, Figures]
     rss_mb: float
@@ -29,6 +29,7 @@ class Report:
     machine: Mapping[str, object]
     noise: Mapping[str, float]
     wrong: Mapping[str, int]
+    identity_added_ms: Mapping[str, float | None] = field(default_factory=dict)
 
     def verdicts(self) -> dict[str, dict[str, Any]]:
         """Each target that this bench measured: wanted, measured, met."""
@@ -48,6 +49,7 @@ class Report:
             "machine": dict(self.machine),
             "noise": dict(self.noise),
             "wrong_answers": dict(self.wrong),
+            "identity_added_p50_ms": dict(self.identity_added_ms),
             "targets": self.verdicts(),
         }
 
@@ -66,6 +68,8 @@ TARGETS: Final = (
     Target("ratio_old_c32", 0.45, _figure("open_old_json_c32", "ratio_to_forwarder")),
     Target("added_p50_ms_new_c1", 0.35, _figure("open_new_json_c1", "added_p50_ms"), most=True),
     Target("added_p50_ms_old_c1", 0.35, _figure("open_old_json_c1", "added_p50_ms"), most=True),
+    Target("identity_added_p50_ms_new_c1", 0.05, lambda r: r.identity_added_ms.get("new_json_c1"), most=True),
+    Target("identity_added_p50_ms_old_c1", 0.05, lambda r: r.identity_added_ms.get("old_json_c1"), most=True),
     Target("tools_list_200_rps", 5000.0, _figure("tools_list_200", "rps")),
     Target("rss_mb", 120.0, lambda report: report.rss_mb, most=True),
     Target("cold_start_s", 1.5, lambda report: report.cold_start_s, most=True),

@@ -33,12 +33,21 @@ def need_linux() -> None:
 def test_every_promised_scenario_exists_once() -> None:
     names = [one.name for one in scenarios()]
     assert len(names) == len(set(names))
-    assert {*PROMISED, "tools_list_200", "open_new_to_old_json_c32", "open_old_to_new_json_c32"} <= set(names)
+    assert {
+        *PROMISED,
+        "identity_new_json_c1",
+        "identity_old_json_c32",
+        "tools_list_200",
+        "open_new_to_old_json_c32",
+        "open_old_to_new_json_c32",
+    } <= set(names)
 
 
 def test_one_scenario_brings_its_yardsticks() -> None:
     names = [one.name for one in chosen(["open_old_json_c1"])]
     assert names == ["direct_old_json_c1", "forwarder_old_json_c1", "open_old_json_c1"]
+    names = [one.name for one in chosen(["identity_new_json_c1"])]
+    assert names == ["direct_new_json_c1", "forwarder_new_json_c1", "open_new_json_c1", "identity_new_json_c1"]
     with pytest.raises(ValueError, match="no scenario fast"):
         chosen(["fast"])
 
@@ -94,6 +103,7 @@ def test_every_scenario_is_answered_right(
     for name, found in last["scenarios"].items():
         assert set(found) == FIGURES, name
         assert all(isinstance(value, float) for value in found.values()), name
+    assert set(last["identity_added_p50_ms"]) == {f"{era}_json_c{count}" for era in ("new", "old") for count in (1, 32)}
     assert last["rss_mb"] > 0
     assert last["cold_start_s"] > 0
     assert all(set(verdict) == {"wanted", "measured", "met"} for verdict in last["targets"].values())

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import orjson
 import uvloop
 
-from tests.bench.sites import HANDSHAKE, MODERN, SITES, Site, definition, result
+from tests.bench.sites import GATEWAYS_OWN, GUARDED, HANDSHAKE, MODERN, PERSONS, SITES, Site, definition, result
 from tests.bench.wire import HttpMessage, Reader
 
 _INFO: Final[Mapping[str, str]] = {"name": "bench", "version": "1.0.0"}
@@ -25,6 +25,8 @@ _LISTS: Final[Mapping[str, str]] = {
 }
 _SPOKEN: Final = b"\r\nmcp-protocol-version: " + MODERN.encode()
 _SESSION: Final = b"\r\nmcp-session-id: "
+_PERSON: Final = b"\r\nauthorization: bearer " + PERSONS.encode()
+_ANYBODY: Final = (_PERSON, b"\r\nauthorization: bearer " + GATEWAYS_OWN.encode())
 _JSON: Final = b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\n\r\n%b"
 _STREAM: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
@@ -34,9 +36,13 @@ _EMPTY: Final = b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n"
 
 
 class Server:
-    """One site's answers. It keeps no state: any session id will do, as long as there is one."""
+    """One site's answers. It keeps no state: any session id will do, as long as there is one.
 
-    def __init__(self, site: Site) -> None:
+    A guarded one answers calls only with the token of a person, and never with one that the agent presented.
+    """
+
+    def __init__(self, site: Site, *, guarded: bool = False) -> None:
+        self._guarded = guarded
         self._modern = site.era == "new"
         self._streams = site.shape == "sse"
         self._kind = {"resultType": "complete"} if self._modern else {}
@@ -50,6 +56,8 @@ class Server:
         if not message.head.startswith(b"POST"):
             return _EMPTY % (200 if message.head.startswith(b"DELETE") else 405)
         asked = orjson.loads(message.body)
+        if self._guarded and not self._admitted(message.fields, asked["method"]):
+            return _EMPTY % 401
         method, params = asked["method"], asked.get("params", {})
         modern = _SPOKEN in message.fields
         if modern is not self._modern:
@@ -63,6 +71,11 @@ class Server:
         if method == "tools/list":
             return _respond(200, {"jsonrpc": "2.0", "id": asked["id"], "result": self._tools})
         return self._rest(asked["id"], method)
+
+    def _admitted(self, fields: bytes, method: str) -> bool:
+        if fields.count(b"\r\nauthorization:") != 1:
+            return False
+        return _PERSON in fields if method == "tools/call" else any(token in fields for token in _ANYBODY)
 
     def _call(self, identifier: Any, params: dict[str, Any]) -> bytes:
         found = {"jsonrpc": "2.0", "id": identifier, "result": {**self._kind, **result(params["arguments"]["key"])}}
@@ -134,6 +147,7 @@ class Connection(asyncio.Protocol):
 async def serve(port: int = 0) -> asyncio.Server:
     """A listening server on loopback."""
     servers = {site.path.encode(): Server(site) for site in SITES}
+    servers |= {(GUARDED + site.path).encode(): Server(site, guarded=True) for site in SITES}
     return await asyncio.get_running_loop().create_server(lambda: Connection(servers), "127.0.0.1", port, backlog=512)
 
 

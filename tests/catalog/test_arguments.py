@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway.catalog.arguments import UNSET, ArgumentMap, Rule, getter_for
+from mcp_gateway.core import strictjson
 from mcp_gateway.core.errors import InvalidArguments
+from mcp_gateway.core.frozen import freeze
 from mcp_gateway.core.principal import ANONYMOUS, Principal
 
 ALICE = Principal(
@@ -65,6 +67,14 @@ def test_identity_bindings(source: str, value: object) -> None:
     getter = getter_for(source)
     assert getter is not None
     assert ArgumentMap([Rule("who", None, getter=getter, label=source)]).bind({}, ALICE) == {"who": value}
+
+
+def test_a_claim_that_is_an_object_or_a_list_is_written_as_the_token_had_it() -> None:
+    claims = {"org": {"units": [1, {"a": "b"}]}, "roles": ["x", "y"]}
+    principal = Principal("corp|a", "a", claims=cast(Any, freeze(claims)))
+    rules = [Rule(name, None, getter=getter_for(f"principal.claims.{name}"), label=name) for name in claims]
+    bound = ArgumentMap(rules).bind({}, principal)
+    assert bound == claims and strictjson.dumps(bound)
 
 
 @pytest.mark.parametrize("source", ["principal.email", "principal.issuer", "principal.claims.x.y", "metadata.team"])

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
-from tests.conformance import node
+from tests.conformance import auth_driver, node
 from tests.conformance.client_driver import SCENARIOS
 from tests.conformance.required import Run, client_run, server_run
 from tests.conformance.suite import HANDSHAKE, MODERN, Verdict
@@ -34,7 +34,8 @@ def runs(options: argparse.Namespace) -> Iterator[Run]:
     """Every run that the options ask for, one after the other."""
     revisions = [options.revision] if options.revision else [MODERN, HANDSHAKE]
     systems = ["direct" if options.direct else "gateway", *([options.peer] if options.peer else [])]
-    clients = [(revision, name) for revision, name in SCENARIOS if revision in revisions]
+    known = list(SCENARIOS) if options.direct else [*SCENARIOS, *auth_driver.SCENARIOS]
+    clients = [(revision, name) for revision, name in known if options.revision in (None, revision)]
     if options.scenario:
         clients = [(revision, name) for revision, name in clients if name == options.scenario]
     if options.only != "client" and not (options.scenario and clients):

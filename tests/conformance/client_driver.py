@@ -25,6 +25,7 @@ from mcp_types import (
     TextContent,
 )
 
+from tests.conformance import auth_driver
 from tests.conformance.suite import HANDSHAKE, MODERN
 from tests.conformance.systems import gateway
 
@@ -138,7 +139,7 @@ SCENARIOS: dict[tuple[str, str], Callable[[Client], Awaitable[None]]] = {
     (MODERN, "json-schema-2020-12-preservation"): echo_schema,
     (MODERN, "sep-2322-client-request-state"): answer_in_rounds,
 }
-"""Every client scenario of either revision that needs no OAuth, by revision and name."""
+"""Every client scenario of either revision that needs no OAuth, by revision and name; `auth_driver` has the rest."""
 
 PINNED: dict[str, str] = {}
 """Mock servers that speak another version than the revision they belong to."""
@@ -158,6 +159,9 @@ def main() -> int:
     revision = os.environ["MCP_CONFORMANCE_PROTOCOL_VERSION"]
     if os.environ.get("CONFORMANCE_DIRECT"):
         asyncio.run(drive(url, revision, scenario))
+        return 0
+    if scenario.startswith("auth/"):
+        asyncio.run(auth_driver.drive(url, revision, scenario))
         return 0
     protocol = "auto" if revision == MODERN else PINNED.get(scenario, revision)
     with gateway(url, protocol=protocol, name="mock") as through:

@@ -68,8 +68,11 @@ def run_server(url: str, revision: str, scenario: str | None = None) -> Report:
 
 
 def run_client(command: str, revision: str, scenario: str, extra: Mapping[str, str] | None = None) -> Report:
-    """One scenario as the server of `command`, which gets the server's URL as its last argument."""
-    arguments = ["client", "--command", command, "--scenario", scenario, "--timeout", "60000"]
+    """One scenario as the server of `command`, which gets the server's URL as its last argument.
+
+    Forced: those of extensions belong to no revision and would be skipped.
+    """
+    arguments = ["client", "--command", command, "--scenario", scenario, "--timeout", "60000", "--force"]
     return _run(arguments, revision, extra or {})
 
 

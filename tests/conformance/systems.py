@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ upstreams:
   {name}:
     url: {url}
     protocol: "{protocol}"
-virtual_servers: virtual_servers/
+{extra}virtual_servers: virtual_servers/
 """
 
 VIRTUAL_SERVER = """\
@@ -56,14 +56,20 @@ def fastmcp_proxy(url: str) -> Iterator[str]:
 
 
 @contextmanager
-def gateway(url: str, *, protocol: str = "auto", name: str = "everything") -> Iterator[str]:
-    """The URL of a virtual server that holds all of the upstream `url`, once the gateway says that it is ready."""
+def gateway(
+    url: str, *, protocol: str = "auto", name: str = "everything", extra: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """The URL of a virtual server that holds all of the upstream `url`, once the gateway says that it is ready.
+
+    `extra` are more settings of the upstream.
+    """
     with tempfile.TemporaryDirectory(prefix="gateway-") as home:
         folder = Path(home)
         (folder / "virtual_servers").mkdir()
         (folder / "virtual_servers" / f"{name}.yaml").write_text(VIRTUAL_SERVER.format(name=name))
         config = folder / "gateway.yaml"
-        config.write_text(GATEWAY.format(name=name, url=url, protocol=protocol))
+        more = "".join(f"    {key}: {json.dumps(value)}\n" for key, value in (extra or {}).items())
+        config.write_text(GATEWAY.format(name=name, url=url, protocol=protocol, extra=more))
         log = folder / "gateway.log"
         with log.open("wb") as sink:
             command = [sys.executable, "-m", "mcp_gateway", "serve", "--config", str(config)]

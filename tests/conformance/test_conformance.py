@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance import node
+from tests.conformance import auth_driver, node
 from tests.conformance.client_driver import SCENARIOS
 from tests.conformance.required import client_run, server_run
 from tests.conformance.suite import HANDSHAKE, MODERN
@@ -32,7 +32,7 @@ def test_a_virtual_server_conforms(revision: str) -> None:
     assert run.report.passed >= run.required
 
 
-@pytest.mark.parametrize(("revision", "scenario"), SCENARIOS)
+@pytest.mark.parametrize(("revision", "scenario"), [*SCENARIOS, *auth_driver.SCENARIOS])
 def test_the_gateway_conforms_as_a_client(revision: str, scenario: str) -> None:
     run = client_run(revision, scenario)
     assert run.report.failed == 0, "\n".join(run.report.complaints())

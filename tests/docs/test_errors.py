@@ -12,6 +12,8 @@ from mcp_gateway.core.errors import (
     ConnectionRequired,
     GatewayError,
     HeaderMismatch,
+    IdentityUnavailable,
+    InsufficientScope,
     MissingCapability,
     Overloaded,
     ProtocolViolation,
@@ -21,6 +23,7 @@ from mcp_gateway.core.errors import (
     UnknownName,
     Unreachable,
     UnsupportedVersion,
+    UrlElicitation,
 )
 from mcp_gateway.core.strictjson import JsonError
 from mcp_gateway.ingress.envelope import BadEnvelope, NotAcceptable, SessionUnknown, UnsupportedMedia
@@ -41,7 +44,9 @@ ERRORS: tuple[GatewayError, ...] = (
     UnsupportedVersion("x", supported=(), requested="x"),
     GatewayError("x"),
     Unauthenticated("x"),
-    ConnectionRequired("x", link="x"),
+    InsufficientScope("x"),
+    IdentityUnavailable("x"),
+    ConnectionRequired("x", upstream="x", link="x"),
     Overloaded("x"),
     Unreachable("x", sent=False),
     ProtocolViolation("x"),
@@ -68,5 +73,7 @@ def test_every_error_is_explained(error: GatewayError, page: str) -> None:
 
 def test_the_pages_explain_nothing_that_does_not_exist() -> None:
     rendered = {render(error, modern=True, request_id="r")[1]["code"] for error in ERRORS}
+    asking = UrlElicitation("x", upstream="x", link="x", elicitation="x")
+    rendered.add(render(asking, modern=False, request_id="r")[1]["code"])
     for page in ("docs/protocol.md", "docs/troubleshooting.md"):
         assert set(rows(ROOT / page)) == rendered

@@ -23,7 +23,7 @@ PAGES = [
 ]
 WITH_YAML = [page for page in PAGES if blocks(page, "yaml")]
 README = ROOT / "README.md"
-ENVIRON = {"T": "secret", "TICKETS_TOKEN": "secret", "TICKETS_AUTHORIZATION": "Bearer secret"}
+ENVIRON = {"T": "secret", "TICKETS_TOKEN": "secret", "TICKETS_AUTHORIZATION": "Bearer secret", "LOGIN_SECRET": "secret"}
 SERVE = "mcp-gateway serve\n"
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 

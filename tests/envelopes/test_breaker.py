@@ -152,7 +152,7 @@ async def test_an_answer_proves_that_the_upstream_lives(error: Exception | None)
     "error",
     [
         Overloaded("full"),
-        ConnectionRequired("m", link="https://x"),
+        ConnectionRequired("m", upstream="up", link="https://x"),
         MissingCapability("m", required={}),
         Invalid("m"),
         ValueError("defect"),

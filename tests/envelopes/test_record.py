@@ -9,8 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
+from mcp_gateway.core.call import Call, Json
 from mcp_gateway.core.errors import Forbidden, GatewayError, Rejected, TimedOut, Unreachable
-from mcp_gateway.envelopes.observability.lines import now
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.observability.lines import MemoryLines, now
+from mcp_gateway.envelopes.observability.record import Audit
+from tests.calls import making
 from tests.ingress.agent import opened
 from tests.ingress.rig import META, Rig, composition
 
@@ -28,6 +32,7 @@ async def test_a_call_that_went_well() -> None:
         "request_id": exchange.header("x-request-id"),
         "server": "desk",
         "principal": "corp|alice",
+        "agent": None,
         "method": "tools/call",
         "upstream": "up",
         "target": "echo",
@@ -58,6 +63,20 @@ async def test_a_call_that_did_not(error: Exception, outcome: str, reason: str, 
     lines = [line for line in rig.audit if line["method"] == "tools/call"]
     assert [(line["outcome"], line["reason"]) for line in lines] == [(outcome, reason)]
     assert CANARY not in str(rig.lines.records)
+
+
+async def answered(call: Call) -> Json:
+    return {"resultType": "complete"}
+
+
+async def test_a_subject_cannot_forge_a_line_and_the_agent_is_named() -> None:
+    sink = MemoryLines()
+    subject = "corp|" + "a" * 250 + "\n\x1b[2J\u2028"
+    who = Principal(id=subject, subject=subject, client_id="agent\r1")
+    call = making.call(principal=who)
+    await Audit(sink)(call, answered)
+    assert sink.records[0]["principal"] == "corp|" + "a" * 250 + "\\n\\x1b[2J\\u2028"
+    assert sink.records[0]["agent"] == "agent\\r1"
 
 
 async def test_a_tool_that_ran_and_failed() -> None:

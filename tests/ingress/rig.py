@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from mcp_gateway.calls.inventory import CacheHint, Change, Inventory, Listing
-from mcp_gateway.compose import Snapshot, Standing, catalogs, snapshot
+from mcp_gateway.compose import Standing, catalogs, snapshot
 from mcp_gateway.core.asgi.hosts import AllowedOrigins
 from mcp_gateway.core.asgi.inflight import InFlight
-from mcp_gateway.core.asgi.types import Scope
+from mcp_gateway.core.asgi.types import App, Scope
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import Unauthenticated
 from mcp_gateway.core.hub import Hub
@@ -22,6 +22,7 @@ from mcp_gateway.core.principal import ANONYMOUS, Principal
 from mcp_gateway.core.seal import Sealer
 from mcp_gateway.core.strictjson import JsonLimits
 from mcp_gateway.core.versions import MODERN
+from mcp_gateway.envelopes.identity.protected import ProtectedResource
 from mcp_gateway.envelopes.observability.lines import MemoryLines
 from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.policy.breaker import Circuit
@@ -29,7 +30,7 @@ from mcp_gateway.envelopes.policy.bulkhead import Places
 from mcp_gateway.ingress.exchange import Limits
 from mcp_gateway.ingress.handshake import HandshakeEndpoint
 from mcp_gateway.ingress.modern_endpoint import ModernEndpoint
-from mcp_gateway.ingress.plane import DataPlane
+from mcp_gateway.ingress.plane import DataPlane, Doorway
 from mcp_gateway.ingress.served import Served
 from mcp_gateway.ingress.sessions import Sessions
 from mcp_gateway.settings.gateway import GatewaySettings
@@ -77,28 +78,41 @@ def desk() -> Inventory:
     )
 
 
-def composition(name: str = "desk", **source: Any) -> VirtualServerSettings:
+def composition(name: str = "desk", *, scopes: Sequence[str] = (), **source: Any) -> VirtualServerSettings:
     """A virtual server over `up` that shows all but the tool `secret`."""
     source = {"enabled_prompts": ["*"], "enabled_resources": ["*"], "disabled_tools": ["secret"], **source}
-    return VirtualServerSettings.model_validate({"name": name, "sources": [{"upstream": "up", **source}]})
-
-
-def settings(*servers: VirtualServerSettings, upstreams: Sequence[str] = ("up",)) -> Settings:
-    gateway = GatewaySettings.model_validate(
-        {"upstreams": {name: {"url": "http://127.0.0.1:9/mcp"} for name in upstreams}}
+    return VirtualServerSettings.model_validate(
+        {"name": name, "scopes": list(scopes), "sources": [{"upstream": "up", **source}]}
     )
+
+
+def settings(
+    *servers: VirtualServerSettings, upstreams: Sequence[str] = ("up",), identity: Mapping[str, Any] | None = None
+) -> Settings:
+    addresses = {name: {"url": "http://127.0.0.1:9/mcp"} for name in upstreams}
+    gateway = GatewaySettings.model_validate({"upstreams": addresses, "identity": identity or {}})
     by_name = {server.name: server for server in servers}
     return Settings(gateway, by_name, Path(), (), (), digest="0" * 64, environment={})
 
 
-def by_header(asgi: Mapping[str, Any]) -> Principal:
-    """The door of the rig: `x-user` names the principal, `nobody` is refused."""
-    user = dict(asgi["headers"]).get(b"x-user")
-    if user is None:
-        return ANONYMOUS
-    if user == b"nobody":
-        raise Unauthenticated("who are you?")
-    return Principal(id=f"corp|{user.decode()}", subject=user.decode())
+class ByHeader:
+    """The door of the rig: `x-user` names the principal, `x-client` the agent; `nobody` is refused."""
+
+    def recall(self, asgi: Mapping[str, Any], resource: ProtectedResource) -> Principal | None:
+        fields = dict(asgi["headers"])
+        user, client = fields.get(b"x-user"), fields.get(b"x-client")
+        if user is None:
+            return ANONYMOUS
+        if user == b"nobody":
+            return None
+        agent = None if client is None else client.decode()
+        return Principal(id=f"corp|{user.decode()}", subject=user.decode(), client_id=agent)
+
+    async def verify(self, asgi: Mapping[str, Any], resource: ProtectedResource) -> Principal:
+        raise Unauthenticated("who are you?", challenge=resource.challenge)
+
+    def document(self, resource: ProtectedResource) -> Json | None:
+        return None
 
 
 class Rig:
@@ -113,14 +127,18 @@ class Rig:
         places: Places | None = None,
         inflight: InFlight | None = None,
         body: int = 1 << 20,
+        door: Doorway | None = None,
+        connect: App | None = None,
+        identity: Mapping[str, Any] | None = None,
     ) -> None:
+        self.door: Live[Doorway] = Live(door or ByHeader())
         self.terminal = Terminal()
         self.watch = ScriptedWatch()
         self.closing = Closing()
         self.lines = MemoryLines()
         self.defects: list[tuple[str, Exception]] = []
         held = {inventory.upstream: inventory for inventory in inventories or (desk(),)}
-        self.settings = settings(*(servers or (composition(),)), upstreams=tuple(held))
+        self.settings = settings(*(servers or (composition(),)), upstreams=tuple(held), identity=identity)
         self.hubs: dict[str, Hub[frozenset[Change]]] = {name: Hub() for name in self.settings.servers}
         self.standing = Standing(
             invoke=self.terminal,
@@ -133,28 +151,31 @@ class Rig:
             states=Sealer(keys, "request-state"),
             trace=Trace(self.lines),
             audit=Audit(self.lines),
+            base_url="http://gw.test",
         )
-        self.served: Live[Mapping[str, Served]] = Live(self._compile(held).served)
+        self.served: Live[Mapping[str, Served]] = Live(self._compile(held))
         self.sessions = Sessions(Sealer(keys, "session"))
         limits = Limits(body=body, json=JsonLimits())
         self.app = DataPlane(
             self.served,
             allowed=AllowedOrigins.derive("http://gw.test", ("https://app.test",)),
             inflight=inflight or InFlight(1_000, 1_000),
-            authenticate=by_header,
+            door=self.door,
             modern=ModernEndpoint(limits, self._report),
             handshake=HandshakeEndpoint(limits, self.sessions, self._report),
+            report=self._report,
+            connect=connect,
         )
 
     def _report(self, request_id: str, error: Exception) -> None:
         self.defects.append((request_id, error))
 
-    def _compile(self, held: Mapping[str, Inventory]) -> Snapshot:
-        return snapshot(self.settings, catalogs(self.settings, held), self.standing)
+    def _compile(self, held: Mapping[str, Inventory]) -> Mapping[str, Served]:
+        return snapshot(self.settings, catalogs(self.settings, held), self.standing).served
 
     def swap(self, *inventories: Inventory, changed: Sequence[Change] = ()) -> None:
         """Put other inventories in force, as a reload does."""
-        self.served.swap(self._compile({inventory.upstream: inventory for inventory in inventories}).served)
+        self.served.swap(self._compile({inventory.upstream: inventory for inventory in inventories}))
         self.publish(*changed)
 
     def publish(self, *changed: Change) -> None:

@@ -124,8 +124,9 @@ def gateway(folder: Path, *options: str, **variables: str) -> Iterator[Gateway]:
 class Server:
     """`python -m module`, which prints `{"port": N}` once it listens. It keeps its port when it is started again."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str, *arguments: str, **variables: str) -> None:
         self._command = [sys.executable, "-m", module, *arguments]
+        self._variables = variables
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 
@@ -137,7 +138,7 @@ class Server:
         process = self._process = subprocess.Popen(
             [*self._command, "--port", str(self.port)],
             cwd=ROOT,
-            env=environment(),
+            env=environment(**self._variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

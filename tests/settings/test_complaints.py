@@ -84,16 +84,6 @@ GATEWAY_CASES = [
     ("policies: {path: p}", "1:1: policies are not available in this version"),
     ("guardrails: gateway.yaml", "1:13: guardrails are not available in this version"),
     ("metadata: {keys: {}}", "1:1: the metadata contract is not available in this version"),
-    ("identity: {issuers: [{name: a, issuer: 'https://a/'}]}", "1:12: issuers are not available in this version"),
-    ("identity: {anonymous: never}", "1:23: credentials of callers are not available in this version"),
-    (
-        "upstreams: {a: {url: 'https://x', auth: {type: authorization_code}}}",
-        "1:48: `type: authorization_code` is not available",
-    ),
-    (
-        "upstreams: {a: {url: 'https://x', auth: {type: header, headers: {X-K: env:GOOD}, level: per_user}}}",
-        "1:89: headers per user are not available in this version",
-    ),
     ("server: {admin: {host: 0.0.0.0}}", "1:24: a control plane on another interface"),
     # whom it serves
     (
@@ -107,7 +97,34 @@ GATEWAY_CASES = [
     ("server: {host: 0.0.0.0}\npolicies: none", "an encryption key file does not exist; one is made on loopback only"),
     (
         "server: {host: 0.0.0.0}\npolicies: none\nstate: {encryption_keys: [env:GOOD]}",
-        "1:16: serving another interface than loopback is not available in this version",
+        "1:1: `public_url` is needed where the gateway listens on every interface",
+    ),
+    (
+        "server: {public_url: 'https://mcp.example.com'}\nidentity: {anonymous: loopback}",
+        "2:23: `anonymous: loopback` needs a `server.public_url` on loopback",
+    ),
+    (
+        "identity: {anonymous: never, virtual_accounts: false}",
+        "1:1: nobody could call: no issuers, no virtual accounts, and no anonymous callers",
+    ),
+    (
+        "identity: {issuers: [{name: a, issuer: 'https://a/', login: {client_id: x, scopes: [email]}}]}",
+        "1:76: signing in needs the scope `openid`",
+    ),
+    (
+        "identity: {issuers: [{name: a, issuer: 'https://a/', algorithms: [HS256]}]}",
+        "1:67: expected",
+    ),
+    (
+        "identity:\n  issuers:\n"
+        "    - {name: a, issuer: 'https://a/', groups_prefix: a,\n"
+        "       introspection: &i {client_id: x, client_secret: env:GOOD}}\n"
+        "    - {name: b, issuer: 'https://b/', groups_prefix: b, introspection: *i}",
+        "5:57: only one issuer can have `introspection`",
+    ),
+    (
+        "upstreams: {a: {url: 'https://x', auth: {type: header, headers: {X-K: null}}}}",
+        "1:66: expected env:NAME or file:/path",
     ),
     (
         "identity:\n  issuers:\n    - {name: a, issuer: 'https://a/'}\n"
@@ -169,6 +186,7 @@ SERVER_CASES = [
         SERVER + "rate_limits: [{id: a, limit: 1, unit: calls_per_day}]",
         "4:15: rate limits are not available in this version",
     ),
+    (SERVER + "scopes: ['a b']", "4:10: expected one scope (RFC 6749 §3.3)"),
     ("name: one\nsources: [", "not YAML"),
 ]
 

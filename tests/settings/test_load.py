@@ -114,11 +114,10 @@ def test_every_default(tmp_path: Path) -> None:
     assert settings.state.database.reveal() == f"sqlite:///{tmp_path}/data/gateway.db"
     assert settings.state.redis is None
     assert [key.path for key in settings.state.encryption_keys] == [tmp_path / "data/keys/k1"]
-    assert (settings.identity.anonymous, settings.identity.issuers, settings.identity.virtual_accounts) == (
-        "loopback",
-        (),
-        True,
-    )
+    identity = settings.identity
+    assert (identity.anonymous, identity.issuers, identity.virtual_accounts) == (None, (), True)
+    assert settings.gateway.anonymous_allowed
+    assert settings.state.tenant == "default"
     telemetry = settings.telemetry
     assert (telemetry.otlp_endpoint, telemetry.trace_ratio, telemetry.prometheus) == (None, 1.0, True)
     assert (telemetry.audit.path, telemetry.audit.bodies) == (tmp_path / "data/audit", "none")
@@ -131,6 +130,34 @@ def test_every_default(tmp_path: Path) -> None:
     source = one.sources[0]
     assert (source.prefix, source.enabled_tools, source.disabled_tools) == ("", ("*",), ())
     assert (source.enabled_prompts, source.enabled_resources) == ((), ())
+
+
+ISSUER = "issuers: [{name: corp, issuer: 'https://login.example.com/'}]"
+
+
+@pytest.mark.parametrize(
+    ("gateway", "allowed"),
+    [
+        ("", True),
+        ("identity: {anonymous: never}", False),
+        (f"identity: {{{ISSUER}}}", False),
+        (f"identity: {{anonymous: loopback, {ISSUER}}}", True),
+        ("server: {public_url: 'https://mcp.example.com'}", False),
+        ("server: {public_url: 'http://localhost:8080'}", True),
+    ],
+)
+def test_anonymous_callers_stay_on_loopback_and_go_where_issuers_are(
+    tmp_path: Path, gateway: str, allowed: bool
+) -> None:
+    assert loaded(tmp_path, gateway).gateway.anonymous_allowed is allowed
+
+
+def test_an_issuer_has_defaults(tmp_path: Path) -> None:
+    issuer = loaded(tmp_path, f"identity: {{{ISSUER}}}").identity.issuers[0]
+    assert issuer.algorithms == ("RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+    assert (issuer.max_stale, issuer.audiences, issuer.jwks_uri) == (3600, (), None)
+    assert (issuer.introspection, issuer.login, issuer.groups_prefix) == (None, None, "")
+    assert (issuer.claims.groups, issuer.claims.email, issuer.claims.scope) == ("groups", "email", "scope")
 
 
 def test_an_empty_file_is_the_default_configuration(tmp_path: Path) -> None:
@@ -196,8 +223,11 @@ def test_hidden_and_other_files_are_not_virtual_servers(tmp_path: Path) -> None:
         ("policies: {mode: audit}", SERVER, "`policies` has no effect"),
         ("telemetry: {trace_ratio: 0.5}", SERVER, "`telemetry` has no effect"),
         ("metadata: {mode: audit}", SERVER, "`metadata` has no effect"),
-        ("egress: {allow: [10.0.0.0/8]}", SERVER, "`egress` has no effect"),
-        ("state: {redis: 'redis://localhost'}", SERVER, "`state.redis` has no effect"),
+        (
+            "server: {public_url: 'http://mcp.example.com'}\nidentity: {anonymous: never}",
+            SERVER,
+            "plain http: credentials of callers can be read on the way",
+        ),
         (
             "",
             SERVER + "rate_limits: [{id: a, limit: 1, unit: calls_per_day, mode: audit}]",

@@ -8,6 +8,7 @@ import pytest
 
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import UpstreamError
+from mcp_gateway.core.principal import GATEWAY
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.settings.upstreams import HttpUpstream
 from mcp_gateway.upstream.credentials import FixedHeaders
@@ -114,5 +115,5 @@ async def test_two_connections_are_not_needed_to_serve_a_modern_upstream_one_by_
 
 def test_secrets_are_not_shown() -> None:
     headers = FixedHeaders({"X-Key": Secret("canary")})
-    assert headers.own() == {"x-key": "canary"}
+    assert headers.at_hand(GATEWAY) == {"x-key": "canary"}
     assert "canary" not in repr(headers)

@@ -109,6 +109,12 @@ class Allowed:
                 hosts.add(entry.lower())
         return cls(frozenset(hosts), tuple(networks))
 
+    def plus(self, other: Allowed | None) -> Allowed:
+        """What either grants."""
+        if other is None:
+            return self
+        return Allowed(self.hosts | other.hosts, self.networks + other.networks)
+
     def covers(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self.networks)
 

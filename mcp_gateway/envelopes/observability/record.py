@@ -17,6 +17,8 @@ from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability.lines import LineSink, now
 
 _MAX_TEXT = 128
+_MAX_PRINCIPAL = 320
+"""An issuer's name and a subject fit whole: cut ids could be one person's or another's."""
 
 
 class Trace:
@@ -80,7 +82,8 @@ class Audit:
                     "event": "call",
                     "request_id": call.request_id,
                     "server": call.server,
-                    "principal": call.principal.id,
+                    "principal": _short(call.principal.id, _MAX_PRINCIPAL),
+                    "agent": _short(call.principal.client_id),
                     "method": _short(call.method),
                     "upstream": notes.get("upstream"),
                     "target": _short(notes.get("target")),
@@ -95,11 +98,11 @@ class Audit:
             )
 
 
-def _short(value: object) -> str | None:
-    """A client's or an upstream's words, cut short; what a terminal or a log viewer acts on is escaped."""
+def _short(value: object, most: int = _MAX_TEXT) -> str | None:
+    """Words from outside, cut short; what a terminal or a log viewer acts on is escaped."""
     if not isinstance(value, str):
         return None
-    cut = value[:_MAX_TEXT]
+    cut = value[:most]
     if cut.isprintable():
         return cut
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)

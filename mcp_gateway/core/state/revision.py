@@ -1,0 +1,45 @@
+"""Which revision a database is at, and which one this version of the gateway needs. Alembic is not needed to know."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from sqlalchemy import Column, MetaData, String, Table, func, inspect, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_gateway.core.state.database import Database
+
+REVISIONS: Final = ("0001",)
+"""All that this version knows, oldest first; the last one is what it needs. A test compares it with the scripts."""
+
+VERSION_TABLE: Final = "mcp_revision"
+
+_VERSIONS: Final = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
+
+
+class Standing(Enum):
+    """A database as seen from this version of the gateway."""
+
+    CURRENT = "current"
+    BEHIND = "behind"
+    """Empty or of an older version: `mcp-gateway migrate` brings it up to date."""
+    AHEAD = "ahead"
+    """Made by a newer version, which this one must not touch."""
+
+
+async def standing(database: Database) -> tuple[Standing, str | None]:
+    """How the database stands, and the revision it is at. Raises `IdentityUnavailable`."""
+    return await database.read(read_standing)
+
+
+async def read_standing(connection: AsyncConnection) -> tuple[Standing, str | None]:
+    """The same over one connection, inside of whatever transaction it has."""
+    if not await connection.run_sync(lambda sync: inspect(sync).has_table(VERSION_TABLE)):
+        return Standing.BEHIND, None
+    found = await connection.scalar(select(func.max(_VERSIONS.c.version_num)))
+    if found is None:
+        return Standing.BEHIND, None
+    if found not in REVISIONS:
+        return Standing.AHEAD, found
+    return (Standing.CURRENT if found == REVISIONS[-1] else Standing.BEHIND), found

@@ -1,0 +1,106 @@
+"""Migrations: they make what the tables say, run once however many run them, and never go back in time."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from mcp_gateway.core.errors import ConfigurationError
+from mcp_gateway.core.secret import Secret
+from mcp_gateway.core.state.current import ensure_current, run_migrations
+from mcp_gateway.core.state.database import Database
+from mcp_gateway.core.state.migrate import alembic_config
+from mcp_gateway.core.state.revision import REVISIONS, VERSION_TABLE, Standing, standing
+from mcp_gateway.core.state.tables import METADATA
+from tests.support_postgres import postgres
+from tests.support_state import KINDS
+
+
+@pytest.fixture(params=KINDS)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Secret]:
+    """A database without tables, of each kind."""
+    if request.param == "sqlite":
+        yield Secret(f"sqlite:///{tmp_path}/empty.db")
+        return
+    server = postgres()
+    server.sql("CREATE DATABASE empty")
+    yield server.url("empty")
+    server.sql("DROP DATABASE empty WITH (FORCE)")
+
+
+def test_the_revisions_are_those_of_the_scripts() -> None:
+    directory = ScriptDirectory.from_config(alembic_config())
+    scripts = [script.revision for script in directory.walk_revisions()]
+    assert tuple(reversed(scripts)) == REVISIONS
+    assert directory.get_current_head() == REVISIONS[-1]
+
+
+async def test_migrating_makes_the_tables_as_they_are_declared(empty_url: Secret) -> None:
+    await run_migrations(empty_url)
+    database = Database(empty_url)
+    differences = await database.read(
+        lambda on: on.run_sync(
+            lambda sync: compare_metadata(
+                MigrationContext.configure(sync, opts={"version_table": VERSION_TABLE, "compare_type": True}), METADATA
+            )
+        )
+    )
+    assert differences == []
+    assert await standing(database) == (Standing.CURRENT, REVISIONS[-1])
+    await database.close()
+
+
+async def test_several_that_migrate_at_once_end_well(empty_url: Secret) -> None:
+    await asyncio.gather(*(run_migrations(empty_url) for _ in range(3)))
+    database = Database(empty_url)
+    assert (await standing(database))[0] is Standing.CURRENT
+    await database.close()
+
+
+async def test_an_embedded_database_is_brought_up_to_date_and_others_are_for_an_administrator(
+    empty_url: Secret,
+) -> None:
+    database = Database(empty_url)
+    if database.embedded:
+        await ensure_current(database, empty_url)
+        assert (await standing(database))[0] is Standing.CURRENT
+    else:
+        with pytest.raises(ConfigurationError, match=r"no tables yet \(run `mcp-gateway migrate`\)"):
+            await ensure_current(database, empty_url)
+        assert await standing(database) == (Standing.BEHIND, None)
+    await database.close()
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_alone(state_url: Secret) -> None:
+    database = Database(state_url)
+    await database.write(lambda on: on.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")))
+    with pytest.raises(ConfigurationError, match="newer version"):
+        await ensure_current(database, state_url)
+    with pytest.raises(ConfigurationError, match="newer version"):
+        await run_migrations(state_url)
+    assert await standing(database) == (Standing.AHEAD, "9999")
+    await database.close()
+
+
+async def test_a_migration_that_cannot_run_says_so_without_the_address() -> None:
+    with pytest.raises(ConfigurationError, match="could not be brought up to date") as refusal:
+        await run_migrations(Secret("postgresql://gateway:canary-dsn@127.0.0.1:1/none"))
+    assert "canary-dsn" not in str(refusal.value)
+
+
+def test_what_serves_does_not_hold_alembic() -> None:
+    check = (
+        "import sys, mcp_gateway.app, mcp_gateway.cli.main, mcp_gateway.envelopes.identity.state; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert "sqlalchemy" in done.stdout.split()
+    assert "alembic" not in done.stdout.split()
