@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Final
@@ -26,6 +26,7 @@ from mcp_gateway.core.egress.addresses import Allowed
 from mcp_gateway.core.errors import ConfigurationError, GatewayError, Problem
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.live import Live
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.seal import Sealer
 from mcp_gateway.core.strictjson import JsonLimits
 from mcp_gateway.envelopes.identity.stores import GrantKey
@@ -44,6 +45,9 @@ from mcp_gateway.settings.settings import Settings
 from mcp_gateway.settings.state import StateSettings
 from mcp_gateway.upstream.fleet import Fleet
 from mcp_gateway.upstream.spec import Reach
+
+ACQUAINT_SECONDS: Final = 10.0
+"""How long a request waits for lists that are read as the person who makes it."""
 
 SETTLE_SECONDS: Final = 15.0
 """How long starting and reloading wait for upstreams to be tried once."""
@@ -96,6 +100,7 @@ class Gateway:
             audit=Audit(records),
             base_url=identity.base_url,
             ask_to_connect=identity.ask_to_connect,
+            acquaint=self._acquaint,
         )
         self._live: Live[Snapshot] = Live(self._compose(settings))
         self._served: Live[Mapping[str, Served]] = Live(self._live.current.served)
@@ -161,6 +166,11 @@ class Gateway:
         bound = admin.port if port is None else port
         allowed = AllowedOrigins.derive(f"http://{_bracketed(admin.host)}:{bound}", listen=(admin.host, bound))
         return CheckHost(build_admin(self, version=__version__), allowed)
+
+    def _acquaint(self, upstreams: Sequence[str], principal: Principal) -> Awaitable[object] | None:
+        """Have what is shown to people only read as `principal`; what to wait for, if anything."""
+        deadline = asyncio.get_running_loop().time() + ACQUAINT_SECONDS
+        return self.fleet.acquaint(principal, upstreams, deadline)
 
     # ------------------------------------------------------------------ control
 

@@ -6,8 +6,9 @@ an upstream's offer changes, and swaps the result in whole.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 
@@ -23,6 +24,7 @@ from mcp_gateway.catalog.compile import compile_catalog
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.seal import Sealer
 from mcp_gateway.envelopes.identity.protected import ProtectedResource
 from mcp_gateway.envelopes.observability.record import Audit, Trace
@@ -35,6 +37,7 @@ from mcp_gateway.ingress.served import Served
 from mcp_gateway.methods.subscriptions import LIST_CHANGED, WatchResource
 from mcp_gateway.methods.table import Parts, tables
 from mcp_gateway.settings.settings import Settings
+from mcp_gateway.settings.upstreams import HttpUpstream
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
 
 
@@ -64,6 +67,7 @@ class Standing:
     audit: Audit
     base_url: str = ""
     ask_to_connect: AskToConnect | None = None
+    acquaint: Callable[[Sequence[str], Principal], Awaitable[object] | None] | None = None
 
 
 def catalogs(settings: Settings, inventories: Mapping[str, Inventory]) -> Mapping[str, Catalog]:
@@ -125,6 +129,7 @@ def _serve(
     resource: ProtectedResource,
 ) -> Served:
     changes = standing.changes[spec.name]
+    people = _of_people(spec, settings)
     modern, handshake = tables(
         Parts(
             catalog=catalog,
@@ -143,7 +148,14 @@ def _serve(
         follow_lists=_follow(changes),
         snapshot=version,
         resource=resource,
+        acquaint=partial(standing.acquaint, people) if standing.acquaint is not None and people else None,
     )
+
+
+def _of_people(spec: VirtualServerSettings, settings: Settings) -> Sequence[str]:
+    """The sources whose upstreams may show their lists to people only."""
+    upstreams = {source.upstream: settings.upstreams.get(source.upstream) for source in spec.sources}
+    return [name for name, each in upstreams.items() if isinstance(each, HttpUpstream) and each.auth.per_person]
 
 
 def _follow(changes: Hub[frozenset[Change]]) -> Callable[[Callable[[str], None]], Callable[[], None]]:

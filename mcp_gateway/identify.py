@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from mcp_gateway.calls.connect import PURPOSE as STATE_PURPOSE
 from mcp_gateway.calls.connect import AskToConnect
@@ -168,7 +167,7 @@ class Identity:
                 continue
             auth = upstream.auth
             if isinstance(auth, HeaderAuth) and auth.level == "per_user":
-                targets[name] = HeadersTarget(urlsplit(upstream.url).netloc, tuple(auth.headers))
+                targets[name] = HeadersTarget(upstream.url, tuple(auth.headers))
                 continue
             authorizer = self.credentialing.authorizer(name, upstream)
             if authorizer is not None:

@@ -148,6 +148,9 @@ class DataPlane:
             principal = await self._verified(door, scope, send, served, request_id)
             if principal is None:
                 return
+        if served.acquaint is not None and (reading := served.acquaint(principal)) is not None:
+            await reading  # afterwards there is another snapshot
+            served = self._served.current.get(served.name, served)
         head = read_head(scope["headers"])
         arrival = Arrival(scope, receive, send, served, principal, head, request_id, self._running())
         modern = head.version is not None and head.version not in HANDSHAKE

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mcp_gateway.core.call import Call, Json
 from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.identity.protected import ProtectedResource
 from mcp_gateway.ingress.dispatch import Result
 
@@ -17,7 +18,8 @@ class Served:
 
     `handler` is the folded outer pipeline. `timeout` is the time a call may take, in seconds. `follow_lists`
     calls back with the method of each list-changed notification from now on, and returns how to end that.
-    `resource` is the server as callers need a token for it.
+    `resource` is the server as callers need a token for it. `acquaint` is there if some of its lists are shown to
+    people only: it gives what has to be waited for before a principal's request is served, usually None.
     """
 
     name: str
@@ -27,3 +29,4 @@ class Served:
     follow_lists: Callable[[Callable[[str], None]], Callable[[], None]]
     snapshot: str
     resource: ProtectedResource
+    acquaint: Callable[[Principal], Awaitable[object] | None] | None = None

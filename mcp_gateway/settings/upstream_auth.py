@@ -54,13 +54,24 @@ HeaderName = Annotated[str, Strict(), AfterValidator(_header_name)]
 HeaderValue = Annotated[SecretRef, AfterValidator(_header_value)]
 
 
-class NoAuth(Model):
+class _Auth(Model):
+    @property
+    def per_person(self) -> bool:
+        """Whether each caller has a credential of their own."""
+        return True
+
+
+class NoAuth(_Auth):
     """Nothing reaches the upstream."""
 
     type: Literal["none"]
 
+    @property
+    def per_person(self) -> bool:
+        return False
 
-class HeaderAuth(Model):
+
+class HeaderAuth(_Auth):
     """Fixed headers, the same for all callers, or one set per user, whom the connect page asks for the values."""
 
     type: Literal["header"]
@@ -80,8 +91,12 @@ class HeaderAuth(Model):
                 raise refusal("expected env:NAME or file:/path", at=("headers", name))
         return self
 
+    @property
+    def per_person(self) -> bool:
+        return self.level == "per_user"
 
-class _TokenClient(Model):
+
+class _TokenClient(_Auth):
     token_url: Endpoint | None = Field(
         default=None, description="Token endpoint; or give `issuer` to have it discovered."
     )
@@ -109,6 +124,10 @@ class ClientCredentialsAuth(_TokenClient):
 
     type: Literal["client_credentials"]
 
+    @property
+    def per_person(self) -> bool:
+        return False
+
 
 class TokenExchangeAuth(_TokenClient):
     """The caller's token, exchanged for one that is meant for this upstream (RFC 8693)."""
@@ -119,7 +138,7 @@ class TokenExchangeAuth(_TokenClient):
     actor: Flag = Field(default=True, description="Name the agent as actor.")
 
 
-class IdJagAuth(Model):
+class IdJagAuth(_Auth):
     """Enterprise-managed authorization: ID-JAG at the identity provider, then jwt-bearer at the upstream's server."""
 
     type: Literal["id_jag"]
@@ -130,9 +149,10 @@ class IdJagAuth(Model):
     client_secret: SecretRef = Field(description="The gateway's client secret.")
     resource: Text | None = Field(default=None, description="Resource indicator (RFC 8707).")
     scopes: tuple[Text, ...] = Field(default=(), description="Scopes to ask for.")
+    subject_token_type: Text = Field(default=ACCESS_TOKEN, description="Type of the caller's token.")
 
 
-class AuthorizationCodeAuth(Model):
+class AuthorizationCodeAuth(_Auth):
     """Consent of each user; the tokens live in the vault."""
 
     type: Literal["authorization_code"]

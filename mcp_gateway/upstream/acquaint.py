@@ -25,6 +25,9 @@ from mcp_gateway.upstream.wire import MODERN, Conversation, Exchange
 REREAD_SECONDS: Final = 300.0
 """What a person's request has read is read again by a later one, at most this often."""
 
+PUT_OFF_SECONDS: Final = 15.0
+"""After a reading that failed, requests with another purpose are not held up by the next one for so long."""
+
 _LISTINGS: Final = frozenset({Listing.TOOLS, Listing.PROMPTS, Listing.TEMPLATES})
 
 
@@ -64,10 +67,20 @@ class Acquaintance:
         self._log = log
         self._reading = asyncio.Lock()
         self._read_at = float("-inf")
+        self._put_off_until = float("-inf")
+
+    def put_off(self) -> None:
+        """A reading failed that a request with another purpose waited for."""
+        self._put_off_until = until(PUT_OFF_SECONDS)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the request of somebody with a credential should begin a reading."""
+        return self.due and until(0) >= self._put_off_until
 
     @property
     def due(self) -> bool:
-        """Whether the request of somebody with a credential should read the lists."""
+        """Whether the lists were not read as they should be, or not for long."""
         main = self._supervisor
         if not main.waiting:
             return False

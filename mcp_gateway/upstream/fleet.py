@@ -61,6 +61,7 @@ class Fleet:
         self._upstreams: dict[str, Upstream] = {}
         self._disabled: frozenset[str] = frozenset()
         self._parting: set[asyncio.Task[None]] = set()
+        self._meeting: set[asyncio.Task[None]] = set()
         self._applying = asyncio.Lock()
         self._tls: ssl.SSLContext | None = None
         self.changes: Hub[InventoryChanged] = Hub()
@@ -106,6 +107,8 @@ class Fleet:
             for upstream in self._upstreams.values():
                 self._part(upstream, _PARTING_SECONDS)
             self._upstreams.clear()
+            for task in self._meeting:
+                task.cancel()
             if self._parting:
                 await asyncio.wait(tuple(self._parting))
 
@@ -130,13 +133,24 @@ class Fleet:
             raise Unreachable("the upstream is no longer configured", sent=False, upstream=invocation.upstream)
         return upstream.invoke(invocation)
 
-    async def acquaint(self, principal: Principal, upstreams: Iterable[str], deadline: float) -> None:
+    def acquaint(self, principal: Principal, upstreams: Iterable[str], deadline: float) -> Awaitable[object] | None:
         """Have the lists read, as `principal`, of those `upstreams` that show the gateway itself nothing, if that is
-        due and the principal has a credential. At `deadline` (loop clock) it returns as it is. Never raises."""
-        found = (self._upstreams.get(name) for name in upstreams)
-        unread = [upstream for upstream in found if upstream is not None and upstream.unread]
-        if unread:
-            await asyncio.gather(*(upstream.acquaint(principal, deadline) for upstream in unread))
+        due and the principal has a credential.
+
+        Returns what to wait for, which ends at `deadline` (loop clock) and never raises: the lists that were never
+        read. Those that were are read again in the background. None when there is nothing to wait for.
+        """
+        waiting: list[asyncio.Task[None]] = []
+        for name in upstreams:
+            upstream = self._upstreams.get(name)
+            if upstream is None or not upstream.unread:
+                continue
+            task = asyncio.create_task(upstream.acquaint(principal, deadline))
+            self._meeting.add(task)
+            task.add_done_callback(self._meeting.discard)
+            if not upstream.inventory.available:
+                waiting.append(task)
+        return asyncio.wait(waiting) if waiting else None
 
     async def watch(
         self, upstream: str, uri: str, principal: Principal, on_update: Callable[[Json], None]

@@ -101,7 +101,7 @@ class Upstream:
     @property
     def unread(self) -> bool:
         """Whether the request of somebody with a credential should read the lists (`acquaint`)."""
-        return self._acquaintance.due
+        return self._acquaintance.wanted
 
     async def acquaint(self, principal: Principal, deadline: float) -> None:
         """Read, as `principal`, what the upstream does not show the gateway itself, if that is due and they have a
@@ -111,6 +111,7 @@ class Upstream:
         except ConnectionRequired:
             return  # nothing connected yet
         except GatewayError as error:
+            self._acquaintance.put_off()
             self._log.warning("lists_not_read_for_person", error=type(error).__name__)
 
     async def tried(self) -> None:

@@ -88,7 +88,7 @@ def test_the_documents_of_the_contract(tmp_path: Path) -> None:
     assert isinstance(files, StdioUpstream) and isinstance(tickets, HttpUpstream)
     assert files.env["TOKEN"] == Secret("t0ken")
     assert files.cwd == tmp_path
-    assert isinstance(tickets.auth, HeaderAuth) and tickets.auth.headers["Authorization"].reveal() == "Bearer b3arer"
+    assert isinstance(tickets.auth, HeaderAuth) and tickets.auth.headers["Authorization"] == Secret("Bearer b3arer")
     assert tickets.tls is not None and tickets.tls.ca == tmp_path / "ca.pem"
     source = settings.servers["finance-agent"].sources[0]
     tool = source.tools["post_entry"]

@@ -9,7 +9,7 @@ from typing import Final
 from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.core.state.database import Database
-from mcp_gateway.core.state.revision import Standing, standing
+from mcp_gateway.core.state.revision import Standing, make_tables, standing
 
 _WHERE: Final = "state.database"
 
@@ -17,10 +17,13 @@ _WHERE: Final = "state.database"
 async def ensure_current(database: Database, url: Secret) -> None:
     """Return when the tables are there. Raises `ConfigurationError` where they cannot be, `IdentityUnavailable`.
 
-    An embedded database is brought up to date by a child process; for any other an administrator does that, when
-    no replica of an older version runs any more.
+    An embedded database is made if it is empty, and brought up to date by a child process if it is old; for any other
+    an administrator does that, when no replica of an older version runs any more.
     """
     found, revision = await standing(database)
+    if found is Standing.BEHIND and revision is None and database.embedded:
+        await make_tables(database)
+        found, revision = await standing(database)
     if found is Standing.BEHIND and database.embedded:
         await run_migrations(url)
         found, revision = await standing(database)

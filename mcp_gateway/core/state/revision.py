@@ -9,6 +9,7 @@ from sqlalchemy import Column, MetaData, String, Table, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_gateway.core.state.database import Database
+from mcp_gateway.core.state.tables import METADATA
 
 REVISIONS: Final = ("0001",)
 """All that this version knows, oldest first; the last one is what it needs. A test compares it with the scripts."""
@@ -31,6 +32,22 @@ class Standing(Enum):
 async def standing(database: Database) -> tuple[Standing, str | None]:
     """How the database stands, and the revision it is at. Raises `IdentityUnavailable`."""
     return await database.read(read_standing)
+
+
+async def make_tables(database: Database) -> None:
+    """Make the tables of an empty embedded database at once: what there is nothing to migrate from needs no Alembic.
+
+    Touches nothing if there is a table already. Raises `IdentityUnavailable`.
+    """
+
+    async def work(connection: AsyncConnection) -> None:
+        if await connection.run_sync(lambda sync: inspect(sync).get_table_names()):
+            return
+        await connection.run_sync(METADATA.create_all)
+        await connection.run_sync(_VERSIONS.create)
+        await connection.execute(_VERSIONS.insert().values(version_num=REVISIONS[-1]))
+
+    await database.write(work)
 
 
 async def read_standing(connection: AsyncConnection) -> tuple[Standing, str | None]:

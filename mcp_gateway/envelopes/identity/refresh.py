@@ -13,9 +13,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from mcp_gateway.core.egress.addresses import Allowed
+from mcp_gateway.core.state.lease import Lease
 from mcp_gateway.envelopes.identity.held import Failed, Lacking, Log, Outcome, warm_of
 from mcp_gateway.envelopes.identity.hot import Fields, Warm
 from mcp_gateway.envelopes.identity.metadata import trust_in
@@ -31,14 +32,6 @@ _ROUNDS: Final = 4
 _FIRST_LOOK: Final = 0.05
 _LAST_LOOK: Final = 0.5
 _MOST_PAUSED: Final = 10_000
-
-
-class Lease(Protocol):
-    """Keeps other processes from trying the same at the same time. The claim in the store is what decides."""
-
-    async def acquire(self, key: str, seconds: float) -> bool: ...
-
-    async def release(self, key: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,15 +181,3 @@ class Refresh:
         assert grant.tokens.access_token is not None
         fields = bearer_fields(grant.tokens.access_token)
         return warm_of(grant, fields, now=self._clock(), wall=self._wall, renewed=renewed, share=random.random())
-
-
-class NoLease:
-    """The claim in the store alone."""
-
-    __slots__ = ()
-
-    async def acquire(self, key: str, seconds: float) -> bool:
-        return True
-
-    async def release(self, key: str) -> None:
-        """Nothing was taken."""

@@ -37,7 +37,7 @@ PERSON_MUST_ACT: Final = frozenset(
 )
 """Error codes that say that this grant is over (RFC 6749 §5.2, OpenID Connect Core §3.1.2.6, one well-known server)."""
 
-_FINAL: Final = PERSON_MUST_ACT.union(
+_FINAL: Final[frozenset[str]] = PERSON_MUST_ACT.union(
     (
         "invalid_request",
         "invalid_client",

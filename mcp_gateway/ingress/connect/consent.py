@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -131,7 +132,7 @@ class Consent:
 
     async def _asked(self, ticket: Ticket, target: Target) -> Asked:
         if isinstance(target, HeadersTarget):
-            return Asked(ticket, target.host, None)
+            return Asked(ticket, urlsplit(target.url).netloc, None)
         described = await target.authorizer.describe(ticket.scopes)
         return Asked(ticket, described.server, tuple(described.scopes))
 
@@ -180,7 +181,11 @@ class Consent:
         headers = {name.lower(): Secret(value) for name, value in zip(target.names, values, strict=True)}
         ticket = asked.ticket
         grant = Grant(
-            key=ticket.key, kind="header", tokens=Tokens(headers=headers), agent=ticket.agent or ticket.client_id
+            key=ticket.key,
+            kind="header",
+            tokens=Tokens(headers=headers),
+            resource=target.url,
+            agent=ticket.agent or ticket.client_id,
         )
         await self._parts.connections.store(grant)
         return Answer(200, self._parts.pages.connected(ticket.upstream))

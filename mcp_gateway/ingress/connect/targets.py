@@ -16,9 +16,10 @@ class AccountTarget:
 
 @dataclass(frozen=True, slots=True)
 class HeadersTarget:
-    """An upstream with per-user headers. `host` is where it is, for display; `names` are the fields, as configured."""
+    """An upstream with per-user headers. `url` is where it is, and where alone the values are sent; `names` are the
+    fields, as configured."""
 
-    host: str
+    url: str
     names: tuple[str, ...]
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +45,32 @@ def test_the_revisions_are_those_of_the_scripts() -> None:
     scripts = [script.revision for script in directory.walk_revisions()]
     assert tuple(reversed(scripts)) == REVISIONS
     assert directory.get_current_head() == REVISIONS[-1]
+
+
+def schema(path: Path) -> set[str]:
+    """What SQLite says a file's tables and indexes are, spacing and quotes aside."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {" ".join(sql.replace('"', "").replace("( ", "(").split()) for (sql,) in found}
+
+
+async def test_an_empty_embedded_database_is_made_as_migrating_would_make_it(tmp_path: Path) -> None:
+    made, migrated = (Secret(f"sqlite:///{tmp_path}/{name}.db") for name in ("made", "migrated"))
+    databases = [Database(made) for _ in range(4)]
+    await asyncio.gather(*(ensure_current(database, made) for database in databases))  # at once, as replicas start
+    assert await standing(databases[0]) == (Standing.CURRENT, REVISIONS[-1])
+    for database in databases:
+        await database.close()
+    await run_migrations(migrated)
+    assert {sorted_columns(sql) for sql in schema(tmp_path / "made.db")} == {
+        sorted_columns(sql) for sql in schema(tmp_path / "migrated.db")
+    }
+
+
+def sorted_columns(sql: str) -> str:
+    """A definition with its parts in one order, without the names that SQLAlchemy leaves to the database."""
+    head, _, body = re.sub(r"CONSTRAINT \S+ ", "", sql).partition("(")
+    return head + "(" + ",".join(sorted(part.strip() for part in body.rstrip(") ").split(",")))
 
 
 async def test_migrating_makes_the_tables_as_they_are_declared(empty_url: Secret) -> None:

@@ -15,8 +15,8 @@ from mcp_gateway.core.egress.addresses import Allowed
 from mcp_gateway.core.egress.fetch import Fetcher
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.secret import Secret
+from mcp_gateway.core.state.lease import NoLease
 from mcp_gateway.envelopes.identity.credentials.make import Credentialing, Made, Stores
-from mcp_gateway.envelopes.identity.refresh import NoLease
 from mcp_gateway.envelopes.identity.state import State
 from mcp_gateway.envelopes.identity.stores import Grant, GrantKey
 from mcp_gateway.settings.upstreams import HttpUpstream

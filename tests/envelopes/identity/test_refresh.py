@@ -13,8 +13,8 @@ from mcp_gateway.core.challenge import Challenge
 from mcp_gateway.core.errors import ConnectionRequired, IdentityUnavailable, Rejected
 from mcp_gateway.core.principal import GATEWAY
 from mcp_gateway.core.secret import Secret
+from mcp_gateway.core.state.lease import NoLease
 from mcp_gateway.envelopes.identity.credentials.make import Credentialing, Made, Stores
-from mcp_gateway.envelopes.identity.refresh import NoLease
 from mcp_gateway.envelopes.identity.stores import GrantKey
 from mcp_gateway.settings.upstreams import HttpUpstream
 from tests.envelopes.identity.as_double import AuthorizationServer, authorization_server, written

@@ -147,7 +147,7 @@ class Rig:
         self.targets: Live[Mapping[str, Target]] = Live(
             {
                 "tickets": AccountTarget(self.authorizer),
-                "maps": HeadersTarget("maps.test", ("X-Api-Key", "X-Team")),
+                "maps": HeadersTarget("https://maps.test/mcp", ("X-Api-Key", "X-Team")),
             }
         )
         self.connections = Connections(

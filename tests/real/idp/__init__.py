@@ -221,6 +221,11 @@ class Idp:
         sent = self.journal("/token", grant_type="refresh_token")
         return Counter(entry["refresh_token"] for entry in sent if entry["status"] < 500)
 
+    def secrets(self) -> dict[str, list[str]]:
+        """All tokens, codes, verifiers, states and client secrets that came or were given, in the clear, by kind."""
+        found: dict[str, list[str]] = self._ask("GET", "/secrets", None)
+        return found
+
     def hold(self, on: bool = True) -> None:
         """Let the token endpoint do its work but keep its answers back until this is called with False."""
         self._ask("PUT", "/switches", {"hold": on})

@@ -3,7 +3,7 @@
 //   node tests/real/idp/provider.mjs < configuration.json
 //
 // prints {"port": N, "admin": N} once it listens. The keys of the configuration are those of `tests.real.idp.Idp`. On the
-// port `admin`: GET /journal; PUT /switches {hold, status, reroute, accepting}; PUT /keys {keys: [JWK, …]}.
+// port `admin`: GET /journal; GET /secrets; PUT /switches {hold, status, reroute, accepting}; PUT /keys {keys: [JWK, …]}.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -20,6 +20,8 @@ console.info = console.warn = console.error;
 const HOST = '127.0.0.1';
 const SECRETS = ['code', 'refresh_token', 'subject_token', 'assertion', 'token'];
 const SHOWN = ['grant_type', 'resource', 'audience', 'scope', 'requested_token_type'];
+const KEPT = [...SECRETS, 'code_verifier', 'client_secret', 'state', 'nonce', 'actor_token', 'device_code'];
+const GIVEN = ['access_token', 'refresh_token', 'id_token', 'client_secret', 'registration_access_token', 'device_code'];
 const digest = (text) => createHash('sha256').update(text).digest('hex');
 
 const config = JSON.parse(readFileSync(0, 'utf8'));
@@ -27,6 +29,8 @@ const storage = new Storage();
 const server = resources(config);
 const interact = interactions(config);
 const journal = [];
+// What came and was given, in the clear and by kind: for tests that look for it where it must not be.
+const secrets = {};
 // hold: answers of the token endpoint wait. status: the token endpoint answers this at once, and does nothing.
 const switches = { hold: false, status: 0, reroute: {}, accepting: true };
 let released = () => {};
@@ -64,6 +68,9 @@ async function noted(ctx, next) {
   }
   await next();
   const params = ctx.oidc?.params ?? {};
+  for (const [source, names] of [[params, KEPT], [ctx.body, GIVEN]]) {
+    for (const name of names) if (typeof source?.[name] === 'string') (secrets[name] ??= []).push(source[name]);
+  }
   entry.status = ctx.status;
   entry.client_id = ctx.oidc?.client?.clientId;
   entry.error = ctx.body?.error;
@@ -98,6 +105,7 @@ const front = createServer((request, response) => {
 const admin = createServer(async (request, response) => {
   const answer = (status, value) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   if (request.method === 'GET' && request.url === '/journal') return answer(200, journal);
+  if (request.method === 'GET' && request.url === '/secrets') return answer(200, secrets);
   const body = JSON.parse((await read(request)) || 'null');
   if (request.method === 'PUT' && request.url === '/keys') {
     serveWith(issuer, body);

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from mcp_gateway.core.egress.addresses import Allowed
 from mcp_gateway.core.egress.fetch import Fetcher
+from mcp_gateway.core.state.lease import Lease
 from mcp_gateway.envelopes.identity.authorizer import Account, CodeAuthorizer, Learned
 from mcp_gateway.envelopes.identity.credentials.authorization_code import AuthorizationCode
 from mcp_gateway.envelopes.identity.credentials.client_credentials import ClientCredentials
@@ -25,7 +26,7 @@ from mcp_gateway.envelopes.identity.discovery import Discovery
 from mcp_gateway.envelopes.identity.held import Log
 from mcp_gateway.envelopes.identity.hot import Hot
 from mcp_gateway.envelopes.identity.minted import Minted
-from mcp_gateway.envelopes.identity.refresh import Lease, Refresh, Ways
+from mcp_gateway.envelopes.identity.refresh import Refresh, Ways
 from mcp_gateway.envelopes.identity.registration import ClientPolicy, Registrar
 from mcp_gateway.envelopes.identity.stores import Grant, Registrations, Vault
 from mcp_gateway.envelopes.identity.token_client import TokenClient
@@ -137,7 +138,13 @@ class Credentialing:
             )
             for where in (auth.idp_token_url, auth.token_url)
         )
-        aim = Aim(url=url, scopes=tuple(auth.scopes), audience=auth.audience, resource=auth.resource)
+        aim = Aim(
+            url=url,
+            scopes=tuple(auth.scopes),
+            audience=auth.audience,
+            resource=auth.resource,
+            subject_token_type=auth.subject_token_type,
+        )
         return IdJag(name, idp, source, Minted(), Minted(), aim)
 
     def _code(self, name: str, url: str, auth: CodeSpec, allowed: Allowed) -> AuthorizationCode:

@@ -94,6 +94,9 @@ class IdJagSpec(AuthSpec, Protocol):
     @property
     def scopes(self) -> Sequence[str]: ...
 
+    @property
+    def subject_token_type(self) -> str: ...
+
 
 @runtime_checkable
 class CodeSpec(AuthSpec, Protocol):
