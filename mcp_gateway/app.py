@@ -204,7 +204,7 @@ class Gateway:
             "mcp_gateway_requests_in_flight": self._inflight.count,
             "mcp_gateway_handshake_sessions": len(self._sessions),
         }
-        return inspection.metrics(gauges, self.fleet.health(), self._circuits)
+        return inspection.metrics(gauges, self._identity.counters(), self.fleet.health(), self._circuits)
 
     async def reload(self) -> Reloaded:
         async with self._reloading:

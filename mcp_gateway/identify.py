@@ -81,6 +81,7 @@ class Identity:
         self._closing: set[asyncio.Task[None]] = set()
         door, logins = self._doorway(gateway.identity)
         self._door = door
+        self._refused = 0
         self.door: Live[Doorway] = Live(door)
         self._logins.swap(logins)
         self._targets.swap(self._targets_of(settings))
@@ -122,10 +123,18 @@ class Identity:
             self._logins.swap(logins)
             self.door.swap(door)
             old, self._door = self._door, door
+            self._refused += old.refused
             task = asyncio.get_running_loop().create_task(old.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
         self._targets.swap(self._targets_of(settings))
+
+    def counters(self) -> Mapping[str, int]:
+        """What has been counted since the start, by the name of the metric."""
+        return {
+            "mcp_gateway_tokens_refused_total": self._refused + self._door.refused,
+            "mcp_gateway_lease_store_failures_total": self._lease.failures,
+        }
 
     async def close(self) -> None:
         """Let go of everything, revocations on their way excepted, which get a moment."""

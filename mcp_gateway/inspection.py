@@ -46,11 +46,17 @@ def upstreams(
     ]
 
 
-def metrics(gauges: Mapping[str, int], health: Mapping[str, Health], circuits: Mapping[str, Circuit]) -> str:
+def metrics(
+    gauges: Mapping[str, int],
+    counters: Mapping[str, int],
+    health: Mapping[str, Health],
+    circuits: Mapping[str, Circuit],
+) -> str:
     """Counters and gauges in the Prometheus text format."""
     lines: list[str] = []
-    for name, value in gauges.items():
-        lines += [f"# TYPE {name} gauge", f"{name} {value}"]
+    for kind, values in (("gauge", gauges), ("counter", counters)):
+        for name, value in values.items():
+            lines += [f"# TYPE {name} {kind}", f"{name} {value}"]
     lines.append("# TYPE mcp_gateway_upstream_available gauge")
     lines += [f'mcp_gateway_upstream_available{{upstream="{n}"}} {int(h.available)}' for n, h in health.items()]
     lines.append("# TYPE mcp_gateway_upstream_restarts_total counter")

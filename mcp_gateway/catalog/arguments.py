@@ -15,7 +15,7 @@ from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import InvalidArguments
 from mcp_gateway.core.frozen import thaw
 from mcp_gateway.core.lookalike import folded, lookalike
-from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.principal import Principal, claim_at
 
 Getter = Callable[[Principal], object]
 """Reads a value from the caller's identity; None when the caller has none."""
@@ -136,16 +136,5 @@ def getter_for(source: str) -> Getter | None:
         return None
     if rest.startswith("claims."):
         claim = rest.removeprefix("claims.")
-        return (lambda principal: thaw(_claim(principal.claims, claim))) if claim else None
+        return (lambda principal: thaw(claim_at(principal.claims, claim))) if claim else None
     return _FIELDS.get(rest)
-
-
-def _claim(claims: Mapping[str, object], name: str) -> object:
-    if name in claims:
-        return claims[name]
-    value: object = claims
-    for part in name.split("."):
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(part)
-    return value

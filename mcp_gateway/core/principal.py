@@ -52,3 +52,15 @@ ANONYMOUS: Final = Principal(id="anonymous", subject="anonymous", kind="anonymou
 
 GATEWAY: Final = Principal(id="gateway", subject="gateway", kind="gateway")
 """The gateway itself, when it asks an upstream what it offers."""
+
+
+def claim_at(claims: Mapping[str, object], name: str) -> object:
+    """The claim called `name`, else what the path `name` leads to through nested claims (``realm_access.roles``)."""
+    if name in claims:
+        return claims[name]
+    value: object = claims
+    for part in name.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value

@@ -14,6 +14,7 @@ from mcp_gateway.settings.addresses import is_loopback
 from mcp_gateway.settings.documents import Document
 from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.governance import PolicySettings
+from mcp_gateway.settings.upstreams import HttpUpstream
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
 
 NOT_HERE: Final = "not available in this version"
@@ -64,6 +65,7 @@ def notices(
         yield "policies: none: every caller may use every tool of every virtual server."
     if gateway.server.base_url.startswith("http:") and not gateway.server.public_on_loopback:
         yield "server.public_url is plain http: credentials of callers can be read on the way."
+    yield from _unconnectable(gateway)
     for name, written in (
         ("policies", isinstance(gateway.policies, PolicySettings)),
         ("metadata", gateway.metadata is not None),
@@ -82,3 +84,12 @@ def notices(
                 yield f"virtual server `{server.name}`: upstream `{source.upstream}` is disabled."
     if not servers:
         yield f"No virtual servers in {gateway.virtual_servers}: there is nothing to call."
+
+
+def _unconnectable(gateway: GatewaySettings) -> Iterator[str]:
+    """Upstreams at which people connect accounts, where nobody could."""
+    if gateway.anonymous_allowed or any(issuer.login is not None for issuer in gateway.identity.issuers):
+        return
+    for name, upstream in gateway.upstreams.items():
+        if isinstance(upstream, HttpUpstream) and upstream.auth.needs_connection:
+            yield f"upstream `{name}`: nobody can connect an account, because no issuer has `login`."

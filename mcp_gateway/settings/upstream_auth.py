@@ -60,6 +60,11 @@ class _Auth(Model):
         """Whether each caller has a credential of their own."""
         return True
 
+    @property
+    def needs_connection(self) -> bool:
+        """Whether people connect accounts on a page before they can call."""
+        return False
+
 
 class NoAuth(_Auth):
     """Nothing reaches the upstream."""
@@ -93,6 +98,10 @@ class HeaderAuth(_Auth):
 
     @property
     def per_person(self) -> bool:
+        return self.level == "per_user"
+
+    @property
+    def needs_connection(self) -> bool:
         return self.level == "per_user"
 
 
@@ -168,6 +177,10 @@ class AuthorizationCodeAuth(_Auth):
     registration: Literal["auto", "pre_registered", "cimd", "dcr"] = Field(
         default="auto", description="How the client is known."
     )
+
+    @property
+    def needs_connection(self) -> bool:
+        return True
 
     @model_validator(mode="after")
     def _consistent(self) -> AuthorizationCodeAuth:

@@ -229,6 +229,11 @@ def test_hidden_and_other_files_are_not_virtual_servers(tmp_path: Path) -> None:
             "plain http: credentials of callers can be read on the way",
         ),
         (
+            "  up: {url: 'https://up.example/mcp', auth: {type: authorization_code}}\nidentity: {anonymous: never}",
+            SERVER,
+            "upstream `up`: nobody can connect an account",
+        ),
+        (
             "",
             SERVER + "rate_limits: [{id: a, limit: 1, unit: calls_per_day, mode: audit}]",
             "`rate_limits` in audit mode",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from typing import Final
 
 from mcp_gateway.core.egress.dial import Dialer
 from mcp_gateway.core.egress.guard import AddressGuard
@@ -14,6 +15,9 @@ from mcp_gateway.core.egress.response import Response
 from mcp_gateway.core.egress.template import Headers, Template
 from mcp_gateway.core.egress.tls import TlsFiles
 from mcp_gateway.core.errors import TimedOut
+
+IDLE_SECONDS: Final = 4.0
+"""Less than the five seconds after which uvicorn and Node close an idle connection, with whatever arrives just then."""
 
 
 class HttpClient:
@@ -34,7 +38,7 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
         connect_timeout: float = 5.0,
         max_connections: int = 64,
-        idle_timeout: float = 60.0,
+        idle_timeout: float = IDLE_SECONDS,
         limits: ResponseLimits | None = None,
     ) -> None:
         """`tls` defaults, for https, to the system's trust; a context is worth sharing between clients."""

@@ -15,6 +15,11 @@ gateway that has no use for it (docs/decisions/006)."""
 class Lease(Protocol):
     """Keeps processes from trying the same at the same time. What must happen once is claimed in the database."""
 
+    @property
+    def failures(self) -> int:
+        """How often what it is kept in could not be asked; everybody was let go first then."""
+        ...
+
     async def acquire(self, key: str, seconds: float) -> bool:
         """Take the lease of `key` for `seconds`; False if another holds it."""
         ...
@@ -32,6 +37,10 @@ class NoLease:
     """Everybody may try: the claims in the database alone keep order."""
 
     __slots__ = ()
+
+    @property
+    def failures(self) -> int:
+        return 0
 
     async def acquire(self, key: str, seconds: float) -> bool:
         return True

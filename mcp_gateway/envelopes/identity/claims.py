@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from mcp_gateway.core.frozen import freeze
-from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.principal import Principal, claim_at
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.envelopes.identity.spec import IssuerSpec
 from mcp_gateway.envelopes.identity.verified import TokenRefused
@@ -55,14 +55,14 @@ class ReadClaims:
 
     def _email(self, claims: Claims) -> str | None:
         """The address, unless the issuer says itself that it is nobody's yet."""
-        email = _claim(claims, self._names.email)
+        email = claim_at(claims, self._names.email)
         if not isinstance(email, str) or not 0 < len(email) <= _LONGEST_EMAIL or _UNSEEN.search(email):
             return None
         return None if claims.get("email_verified") in (False, "false") else email
 
     def _groups(self, claims: Claims) -> tuple[str, ...]:
         """A list, or one group as a string: a separator would be a guess, since names of groups hold spaces."""
-        given = _claim(claims, self._names.groups)
+        given = claim_at(claims, self._names.groups)
         if _overage(claims, self._names.groups):
             raise TokenRefused("groups_overage")
         if given is None:
@@ -76,7 +76,7 @@ class ReadClaims:
         return tuple(dict.fromkeys(self._prefix + group for group in groups))
 
     def _scopes(self, claims: Claims) -> frozenset[str]:
-        given = _claim(claims, self._names.scope)
+        given = claim_at(claims, self._names.scope)
         if given is None:
             given = claims.get("scp")
         scopes = given.split() if isinstance(given, str) else given
@@ -104,18 +104,6 @@ def audiences(claims: Claims) -> frozenset[str]:
     if not isinstance(listed, list) or not listed or not all(isinstance(one, str) and one for one in listed):
         raise TokenRefused("no_audience")
     return frozenset(listed)
-
-
-def _claim(claims: Claims, name: str) -> object:
-    """A claim called `name`, else the path `name` through nested claims (``realm_access.roles``)."""
-    if name in claims:
-        return claims[name]
-    value: object = claims
-    for part in name.split("."):
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(part)
-    return value
 
 
 def _overage(claims: Claims, groups: str) -> bool:

@@ -37,7 +37,7 @@ class Door:
     and scopes are compared with the resource at hand every time.
     """
 
-    __slots__ = ("_anonymous", "_clock", "_flights", "_log", "_tokens", "_verify", "_wall")
+    __slots__ = ("_anonymous", "_clock", "_flights", "_log", "_tokens", "_verify", "_wall", "refused")
 
     def __init__(
         self,
@@ -55,6 +55,8 @@ class Door:
         self._tokens = Tokens()
         self._flights: Flights[bytes, Verified] = Flights()
         self._log = structlog.get_logger("identity")
+        self.refused = 0
+        """Tokens that were presented and not accepted."""
 
     def recall(self, scope: Mapping[str, Any], resource: ProtectedResource) -> Principal | None:
         """The principal, if it is known already that the request may pass; None where `verify` has to decide."""
@@ -90,6 +92,7 @@ class Door:
             if not verified.admits(resource.uri):
                 raise TokenRefused("audience")
         except TokenRefused as refused:
+            self.refused += 1
             self._log.info(
                 "token refused", reason=refused.reason, resource=resource.uri, request_id=scope.get(REQUEST_ID)
             )

@@ -117,6 +117,7 @@ async def test_a_token_beyond_16_kib_is_not_looked_at() -> None:
         assert await s.refused("a" * 16_385) == "not_a_bearer_token"
         assert await s.refused("a" * 1_000_000) == "not_a_bearer_token"
         assert s.idp.asked.total() == 0
+        assert s.door.refused == 2
 
 
 # ---------------------------------------------------------------- nobody, and anonymous
