@@ -1,4 +1,4 @@
-"""One run of the whole gateway through everything that can go well or wrong with identity, and all that it said.
+"""The whole gateway with all that it needs for identity, and everything that it says and keeps in one run.
 
 Every secret of the run is new and random. Those that the providers make are asked of them afterwards.
 """
@@ -11,14 +11,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
@@ -89,7 +89,7 @@ class Run:
         self.said[f"{place} ({len(self.said)})"] = content
 
     @contextlib.asynccontextmanager
-    async def http(self, bearer: str = "") -> Any:
+    async def http(self, bearer: str = "") -> AsyncIterator[httpx.AsyncClient]:
         """A client all of whose answers are kept, heads and bodies."""
 
         async def keep(response: httpx.Response) -> None:
@@ -130,17 +130,18 @@ class Run:
     async def link(self, bearer: str, tool: str, **arguments: Any) -> str:
         """The link in the refusal of a call that lacks a person's account, or more scopes of it."""
         message = await self.call(bearer, tool, **arguments)
-        assert message["error"]["code"] == 40100, message
+        assert message.get("error", {}).get("code") == 40100, message
         found: str = message["error"]["data"]["link"]
         self.secrets["link"].append(found.rpartition("/")[2])
         return found
 
-    async def connect(self, person: str, link: str, **values: str) -> None:
-        """All that a person does in a browser, up to `Connected`; `values` are typed into the gateway's own form."""
+    async def connect(self, person: str, link: str, value: str = "") -> None:
+        """All that a person does in a browser, up to `Connected`; `value` is typed into the gateway's own form."""
         async with Walker(person) as walker:
-            if values:
+            if value:
                 form = next(form for form in (await self._signed_in(walker, link)).forms if "value-0" in form.fields)
-                page = await walker.submit(form, **values)
+                form.fields["value-0"] = value
+                page = await walker.submit(form)
             else:
                 page = await walker.walk(link, button="Allow and continue")
                 onward = unescape(_CONTINUE.findall(page.text)[0])
@@ -148,6 +149,8 @@ class Run:
                 self.hear("database while a person consents", self.dump())
                 page = await walker.walk(onward, button="Allow")
             assert "Connected" in page.text, page.text
+            cookies = walker.cookies()
+            self.secrets["cookie"] += [value for name, value in cookies.items() if name.startswith("mcp-gateway")]
             self.hear("page: connected", page.text.encode())
 
     async def _signed_in(self, walker: Walker, link: str) -> Page:
@@ -250,122 +253,6 @@ identity:
             yield Run(own, folder, corp, tickets_idp, tickets, ledger, notes, archive, served, variables, dump)
 
 
-async def go_through(run: Run) -> None:
-    """All of it, in an order in which each step finds what it needs."""
-    await refused(run)
-    alice, bob = await run.bearer("alice", "use"), await run.bearer("bob", "use")
-    await connected(run, alice, bob)
-    await failing(run, alice)
-    await stepped_up(run, alice)
-    key = run.command("keys", "create", "nightly", "--scopes", "use", "--owner", "corp|alice")
-    run.secrets["key of a virtual account"].append(key)
-    assert "result" in await run.call(key, "a_look_up", word="x")
-    await reloaded(run)
-    run.command("connections", "list")
-    run.command("vault", "status")
-    await run.inspect()
-    await disconnected(run, alice)
-    await run.inspect()
-    run.end()
-
-
-async def refused(run: Run) -> None:
-    """Without a token, with wrong ones, in wrong places, and without a scope."""
-    desk = run.gateway.url("desk")
-    few = await run.bearer("bob", "read")
-    wrong = [run.corp.mint("alice", "agent", "http://elsewhere/"), run.corp.mint("alice", "agent", desk, exp=1)]
-    made_up = [canary(), f"mcpgw_{canary()}", "x" + few[1:], wrong[0][:-4] + "AAAA"]
-    run.secrets["refused token"] += [*wrong, *made_up]
-    for bearer in ("", *wrong, *made_up, few):
-        message = await run.call(bearer, "a_look_up", word="x")
-        assert "error" in message, message
-    odd = canary()
-    run.secrets["token in the wrong place"].append(odd)
-    async with run.http() as http:
-        await http.post(desk, params={"access_token": odd}, json={})
-        await http.post(desk, headers={"authorization": f"Basic {odd}"}, json={})
-        await http.get(f"{run.gateway.data}/connect/callback", params={"state": odd, "code": odd, "iss": "http://x"})
-        await http.get(f"{run.gateway.data}/connect/signed-in", params={"state": odd, "code": odd})
-        await http.get(f"{run.gateway.data}/connect/", headers={"cookie": f"mcp-gateway-session={odd}"})
-    async with run.http(few) as http:
-        await http.post(desk, headers={"content-type": "application/json"}, content=b'{"broken": ')
-
-
-async def connected(run: Run, alice: str, bob: str) -> None:
-    """Two people consent at one upstream, one stores a value for another; a stranger opens the link."""
-    link = await run.link(alice, "t_connect_tickets")
-    async with Walker("bob") as stranger:
-        page = await stranger.walk(link)
-        assert page.status == 403
-        run.hear("page: somebody else", page.text.encode())
-    await run.connect("alice", link)
-    await run.listed(alice, "t_whoami")
-    await run.connect("bob", await run.link(bob, "t_whoami"))
-    await run.connect("alice", await run.link(alice, "n_connect_notes"), **{"value-0": run.own.note})
-    for tool in ("l_whoami", "n_look_up", "a_look_up"):
-        await run.listed(alice, tool)
-    for tool, arguments in (("t_whoami", {}), ("l_whoami", {}), ("n_look_up", {"word": "x"}), ("a_look_up", {"word": "x"})):
-        message = await run.call(alice, tool, **arguments)
-        assert "result" in message and not message["result"].get("isError"), message
-
-
-async def failing(run: Run, alice: str) -> None:
-    """Upstreams and providers that answer 401, 5xx and 400, also while a token is renewed or exchanged."""
-    for upstream, tool in ((run.archive, "a_look_up"), (run.tickets, "t_whoami"), (run.ledger, "l_whoami")):
-        for status in (500, 403, 401):
-            upstream.fail(status, 2)
-            await run.call(alice, tool, word="x")
-            upstream.fail(0, 0)
-    for upstream, idp, tool in ((run.tickets, run.tickets_idp, "t_whoami"), (run.ledger, run.corp, "l_whoami")):
-        for status in (503, 400, 0):
-            idp.refuse(status)
-            if not status:
-                idp.accept(False)
-            upstream.fail(401, 3)
-            await run.call(alice, tool)
-            upstream.fail(0, 0)
-            idp.refuse(0)
-        idp.accept(True)
-    run.archive.server.kill()
-    await run.call(alice, "a_look_up", word="x")
-    run.archive.server.start()
-
-
-async def stepped_up(run: Run, alice: str) -> None:
-    """More scopes: by a new consent at one upstream, by another exchange at the other."""
-    await run.connect("alice", await run.link(alice, "t_close_ticket", ticket=1))
-    for tool in ("t_close_ticket", "l_close_ticket"):
-        message = await run.call(alice, tool, ticket=1)
-
-
-async def reloaded(run: Run) -> None:
-    """The same again, something wrong that holds a secret, and the same once more, by signal."""
-    file = run.folder / "gateway.yaml"
-    good = file.read_text()
-    literal = canary()
-    run.secrets["literal in a configuration"].append(literal)
-    async with run.http() as http:
-        assert (await http.post(f"{run.gateway.control}/reload")).status_code == 200
-        for old, new in (("env:ARCHIVE", literal), ("env:DATABASE", f"postgresql://u:{literal}@127.0.0.1/x")):
-            file.write_text(good.replace(old, new))
-            assert (await http.post(f"{run.gateway.control}/reload")).status_code == 422
-        file.write_text(good)
-    done = len(run.gateway.log("reloaded"))
-    run.gateway.send(signal.SIGHUP)
-    await until("the reload", lambda: len(run.gateway.log("reloaded")) > done)
-
-
-async def disconnected(run: Run, alice: str) -> None:
-    """The control plane ends a connection, and the authorization server hears of it."""
-    before = len(run.tickets_idp.journal("/token/revocation"))
-    async with run.http() as http:
-        where = f"{run.gateway.control}/api/connections/{quote('corp|alice')}/tickets"
-        assert (await http.delete(where)).status_code == 200
-        assert (await http.delete(where)).status_code == 404
-    await until("the revocation", lambda: len(run.tickets_idp.journal("/token/revocation")) > before)
-    await run.link(alice, "t_whoami")
-
-
 def outcome(message: dict[str, Any]) -> str:
     """`result`, or the reason of what is none."""
     if "error" in message:
@@ -374,6 +261,7 @@ def outcome(message: dict[str, Any]) -> str:
 
 
 def counted(run: Run) -> str:
-    """What was looked through, for the log of the test."""
-    sizes = {place: len(content) for place, content in run.said.items()}
-    return json.dumps({"places": len(sizes), "bytes": sum(sizes.values()), "statuses": sorted(run.statuses), "outcomes": run.outcomes, "events": sorted({(str(l.get("level")),str(l.get("event"))) for l in run.gateway.log()})})
+    """What happened and what was looked through, for the log of the test."""
+    outcomes = Counter(f"{tool}: {how}" for tool, how in run.outcomes)
+    size = sum(len(content) for content in run.said.values())
+    return json.dumps({"places": len(run.said), "bytes": size, "statuses": sorted(run.statuses), "calls": outcomes})

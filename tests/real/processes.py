@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -193,10 +194,15 @@ def configuration(folder: Path, upstreams: str, servers: dict[str, str], **serve
 
 
 def free_port() -> int:
-    """A port that nobody listens on now, for what cannot say which one it took."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port that nobody listens on now, for what cannot say which one it took.
+
+    Below those that the system gives to whoever asks for any (32768 on), so that it is free still when it is used.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 def whole(upstream: str) -> str:

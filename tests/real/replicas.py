@@ -6,12 +6,12 @@ import asyncio
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
@@ -23,7 +23,7 @@ from tests.real.wire import Answer, Wire
 from tests.support_postgres import postgres
 
 SECONDS: Final = 6
-"""How long an access token lasts: several expiries fit into a test, and its last tenth is long for a call in a hurry."""
+"""How long an access token lasts. Several expiries fit into a test, and its last tenth is long enough for a call."""
 
 CONNECTION_REQUIRED: Final = 40100
 _CALL: Final = 55.0
@@ -44,20 +44,22 @@ class Replicas:
         """What tokens of callers are for, at whichever gateway they come."""
         return self.gateways[0].url("desk")
 
-    def token(self, person: str) -> str:
-        return self.corp.mint(person, "agent", self.resource)
-
-    async def call(self, which: int, person: str = "alice", tool: str = "whoami") -> Answer:
-        """One call of an agent that acts for `person`, at one of the gateways."""
-        headers = {"authorization": f"Bearer {self.token(person)}"}
+    @asynccontextmanager
+    async def caller(self, which: int, person: str = "alice") -> AsyncIterator[Wire]:
+        """An agent that acts for `person`, at one of the gateways."""
+        headers = {"authorization": f"Bearer {self.corp.mint(person, 'agent', self.resource)}"}
         async with httpx.AsyncClient(headers=headers, timeout=_CALL + PATIENCE) as http:
-            return await Wire(http, self.gateways[which].url("desk"), modern=True).call(tool, {})
+            yield Wire(http, self.gateways[which].url("desk"), modern=True)
 
-    async def tools(self, which: int, person: str = "alice") -> list[str]:
-        headers = {"authorization": f"Bearer {self.token(person)}"}
-        async with httpx.AsyncClient(headers=headers, timeout=PATIENCE) as http:
-            listed = await Wire(http, self.gateways[which].url("desk"), modern=True).ask("tools/list", {})
-        return [tool["name"] for tool in listed.result["tools"]]
+    async def call(self, which: int, tool: str = "whoami") -> Answer:
+        """One call of an agent that acts for Alice."""
+        async with self.caller(which) as wire:
+            return await wire.call(tool, {})
+
+    async def tools(self, which: int) -> list[str]:
+        """What a gateway lists."""
+        async with self.caller(which) as wire:
+            return [tool["name"] for tool in (await wire.ask("tools/list", {})).result["tools"]]
 
     async def consent(self, link: str, person: str = "alice") -> None:
         """What `person` does in the browser with a link, at the gateway and at the authorization server."""
@@ -80,9 +82,17 @@ class Replicas:
 
         await until("the upstream's own tools", listed)
 
-    def refreshes(self) -> list[dict[str, Any]]:
-        """What the authorization server wrote down of each redemption of a refresh token."""
-        return self.tickets.journal("/token", grant_type="refresh_token")
+    def refreshes(self) -> int:
+        """How often a refresh token came to the authorization server."""
+        return len(self.tickets.journal("/token", grant_type="refresh_token"))
+
+    async def refreshed(self, times: int) -> None:
+        """Wait until refresh tokens have come so often."""
+
+        async def enough() -> bool:
+            return await asyncio.to_thread(self.refreshes) >= times
+
+        await until(f"{times} refreshes", enough)
 
 
 def link_in(answer: Answer) -> str:
@@ -104,8 +114,8 @@ def replicas(folder: Path, **state: str) -> Iterator[Replicas]:
         "LOGIN_SECRET": secrets.token_urlsafe(32),
         **{key.upper(): value for key, value in state.items()},
     }
-    ports = [free_port() for _ in range(3)]
-    base = f"http://127.0.0.1:{ports[0]}"
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
     login = Client("login", variables["LOGIN_SECRET"], redirect_uris=(f"{base}/connect/signed-in",))
     tickets_of = {"*": Resource(("read",), base=("read",))}
     with (
@@ -115,9 +125,9 @@ def replicas(folder: Path, **state: str) -> Iterator[Replicas]:
         ExitStack() as stack,
     ):
         homes = [folder / f"replica-{number}" for number in range(3)]
-        for home, port in zip(homes, ports, strict=True):
+        for home in homes:
             home.mkdir()
-            _write(home, port, base, corp, upstream, state)
+            _write(home, port if home == homes[0] else 0, base, corp, upstream, state)
         migrate = [sys.executable, "-m", "mcp_gateway", "migrate"]
         subprocess.run(migrate, cwd=homes[0], env=environment(**variables), check=True, capture_output=True)
         running = tuple(stack.enter_context(gateway(home, **variables)) for home in homes)

@@ -102,6 +102,10 @@ class Walker:
     ) -> None:
         await self._http.aclose()
 
+    def cookies(self) -> dict[str, str]:
+        """What is kept now, by name."""
+        return {name: value for kept in self._cookies.values() for name, (value, _) in kept.items()}
+
     async def walk(self, url: str, *, until: Callable[[str], bool] = lambda _: False, button: str = "") -> Page:
         """From `url` on through every redirect and form, until a page without a form or an address that is `until`.
 

@@ -17,6 +17,8 @@ from mcp_gateway.envelopes.identity.stores import Grant, GrantKey, Vault
 _REFUSED: Final = 50200
 _CLOSING_SECONDS: Final = 5.0
 _NEVER: Final = float("inf")
+_JOINS: Final = 4
+"""Flights that are joined for one credential: only the first few can be others', begun for another purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +95,18 @@ class Held:
             return warm.fields  # somebody has replaced it already
         try:
             async with asyncio.timeout_at(deadline):
-                outcome = await self._flights.join(principal, partial(self._load, principal, refused))
-                if isinstance(outcome, Warm) and (outcome.fields == refused or self._hot.clock() >= outcome.until):
-                    # Somebody else's flight, begun before the refusal was known or for what has just expired.
+                for _ in range(_JOINS):
                     outcome = await self._flights.join(principal, partial(self._load, principal, refused))
+                    if not isinstance(outcome, Warm) or (
+                        outcome.fields != refused and self._hot.clock() < outcome.until
+                    ):
+                        break
+                    # Somebody else's flight, begun before the refusal was known or for what has just expired.
+                else:
+                    raise IdentityUnavailable("the credential for the upstream is being renewed", retry_after=1.0)
         except TimeoutError:
             raise IdentityUnavailable("the credential for the upstream was not had in time") from None
         if isinstance(outcome, Warm):
-            if outcome.fields == refused:
-                self.lack()
             return outcome.fields
         if isinstance(outcome, Lacking):
             self.lack(outcome.scopes)
@@ -112,6 +117,10 @@ class Held:
     def lack(self, scopes: tuple[str, ...] = ()) -> NoReturn:
         """Raises `ConnectionRequired`."""
         raise ConnectionRequired(self.lacking, upstream=self._upstream, scopes=scopes)
+
+    def forget(self, principal: str) -> None:
+        """What is in memory is of no use any more."""
+        self._hot.forget(principal, self._upstream)
 
     def renewed(self, principal: str) -> bool:
         """Whether what is in memory came out of a refresh that a refusal had asked for."""

@@ -62,6 +62,7 @@ class AuthorizationCode:
                 self._held.lack(wanted)
             if self._held.renewed(principal.id):
                 await self._vault.exhaust(key, grant.version)
+                self._held.forget(principal.id)
                 self._held.lack(wanted)
         return await self._obtain(principal, deadline, wanted, refused)
 
