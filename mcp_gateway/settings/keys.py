@@ -41,7 +41,9 @@ def _key(secret: Secret | None, path: Path | None) -> bytes:
 
 
 def _make(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in reversed(path.parents):  # `parents=True` would make all but the last for everybody
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
     # mkstemp makes the file 0600; a hard link never replaces what another process put there meanwhile.
     handle, temporary = tempfile.mkstemp(prefix=".key-", dir=path.parent)
     try:

@@ -18,6 +18,7 @@ def test_an_absent_key_is_made_once_and_kept(tmp_path: Path) -> None:
     first = key_ring(loaded(tmp_path).state)
     path = tmp_path / "data/keys/k1"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (path.parent, path.parent.parent)] == [0o700, 0o700]
     assert [each.name for each in path.parent.iterdir()] == ["k1"]
     assert len(first[0]) >= 32
     assert key_ring(loaded(tmp_path).state) == first
