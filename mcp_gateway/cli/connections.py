@@ -18,7 +18,7 @@ from mcp_gateway.cli.state import NO, day, settings_of, stopped, with_state
 from mcp_gateway.core.egress.addresses import Allowed
 from mcp_gateway.core.egress.fetch import Fetcher, Trust
 from mcp_gateway.envelopes.identity.connections import Connections, Disconnected
-from mcp_gateway.envelopes.identity.issuer_metadata import trust_of
+from mcp_gateway.envelopes.identity.metadata import trust_in
 from mcp_gateway.envelopes.identity.shown import show_connection, show_disconnected
 from mcp_gateway.envelopes.identity.state import State
 from mcp_gateway.envelopes.identity.stores import Grant, GrantKey
@@ -109,10 +109,11 @@ async def _revoke(state: State, settings: Settings, key: GrantKey) -> Disconnect
 
 def _trust(grant: Grant, upstream: object) -> Trust:
     """An authorization server that the configuration names may be at a private address."""
-    auth = upstream.auth if isinstance(upstream, HttpUpstream) else None
-    named = (auth.issuer, auth.token_url) if isinstance(auth, AuthorizationCodeAuth) else ()
-    written = any(trust_of(grant.revocation_url, url) is Trust.OPERATOR for url in named if url is not None)
-    return Trust.OPERATOR if written else Trust.LEARNED
+    if not isinstance(upstream, HttpUpstream) or not isinstance(upstream.auth, AuthorizationCodeAuth):
+        return Trust.LEARNED
+    auth = upstream.auth
+    written = (upstream.url, auth.issuer, auth.authorization_url, auth.token_url)
+    return trust_in(grant.revocation_url, [url for url in written if url])
 
 
 def _print(facts: dict[str, Any]) -> None:

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from mcp_gateway.core import strictjson
 from mcp_gateway.core.egress.fetch import Fetched, Fetcher, Trust
-from mcp_gateway.core.egress.origin import BadUrl, parse_url
 from mcp_gateway.core.errors import ProtocolViolation
 from mcp_gateway.core.strictjson import JsonError
+from mcp_gateway.envelopes.identity.metadata import trust_in
 
 SECONDS: Final = 5.0
 """For one document or answer: callers wait for it."""
@@ -51,7 +51,7 @@ class IssuerMetadata:
         url = document.get(name)
         if not isinstance(url, str):
             raise ProtocolViolation(f"the issuer's metadata names no {name}")
-        return url, trust_of(url, self._issuer)
+        return url, trust_in(url, (self._issuer,))
 
     def forget(self) -> None:
         """Look again next time: what the document named does not work."""
@@ -80,15 +80,6 @@ class IssuerMetadata:
                 return document
             problem = "the metadata is that of another issuer"
         raise ProtocolViolation(problem)
-
-
-def trust_of(url: str, issuer: str) -> Trust:
-    """How far to trust an address found in the metadata of `issuer`."""
-    try:
-        same = parse_url(url)[0] == parse_url(issuer)[0]
-    except BadUrl:
-        return Trust.LEARNED
-    return Trust.OPERATOR if same else Trust.LEARNED
 
 
 def json_object(answer: Fetched) -> dict[str, object]:

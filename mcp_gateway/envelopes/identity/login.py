@@ -23,8 +23,9 @@ from mcp_gateway.core.egress.origin import BadUrl, parse_url
 from mcp_gateway.core.errors import GatewayError, IdentityUnavailable, ProtocolViolation, UpstreamError
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.envelopes.identity import jwt
-from mcp_gateway.envelopes.identity.issuer_metadata import json_object, trust_of
+from mcp_gateway.envelopes.identity.issuer_metadata import json_object
 from mcp_gateway.envelopes.identity.keys import VerifyingKey
+from mcp_gateway.envelopes.identity.metadata import trust_in
 from mcp_gateway.envelopes.identity.stores import ClientRegistration
 from mcp_gateway.envelopes.identity.token_wire import build_request
 from mcp_gateway.envelopes.identity.verified import TokenRefused
@@ -240,7 +241,7 @@ class Login:
 
     async def _fetch(self, url: str, **request: Any) -> Fetched:
         try:
-            return await self._fetcher.fetch(url, trust=trust_of(url, self._issuer), **request)
+            return await self._fetcher.fetch(url, trust=trust_in(url, (self._issuer,)), **request)
         except UpstreamError as error:
             raise IdentityUnavailable("the identity provider cannot be reached") from error
 

@@ -15,7 +15,6 @@ from mcp_gateway.core.seal import Sealer
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.core.state.current import ensure_current
 from mcp_gateway.core.state.database import SECONDS, Database
-from mcp_gateway.core.state.revision import Standing, standing
 from mcp_gateway.envelopes.identity.accounts import StoredAccounts
 from mcp_gateway.envelopes.identity.canary import check_keys
 from mcp_gateway.envelopes.identity.envelope import Envelopes
@@ -77,14 +76,6 @@ class State:
     def start(self) -> None:
         """Tidy up in the background until `close`: data keys under old keys are sealed anew, old flows removed."""
         self._tasks.add(asyncio.get_running_loop().create_task(self._tend()))
-
-    async def healthy(self) -> bool:
-        """Whether the database answers and its tables are those of this version."""
-        try:
-            found, _ = await standing(self.database)
-        except IdentityUnavailable:
-            return False
-        return found is Standing.CURRENT
 
     async def close(self) -> None:
         """Stop what `start` began and close all connections."""
