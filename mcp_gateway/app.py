@@ -13,11 +13,11 @@ import structlog
 from mcp_gateway import __version__, inspection
 from mcp_gateway.admin.api import build as build_admin
 from mcp_gateway.admin.control import Reloaded
-from mcp_gateway.calls.inventory import Change, InventoryChanged
+from mcp_gateway.calls.inventory import Change, Inventory, InventoryChanged
 from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.catalog.diff import changes as changed_lists
 from mcp_gateway.catalog.findings import Severity
-from mcp_gateway.compose import Snapshot, Standing, catalogs, snapshot
+from mcp_gateway.compose import Snapshot, Standing, catalogs, limits, snapshot
 from mcp_gateway.core.asgi.drain import Drain
 from mcp_gateway.core.asgi.hosts import AllowedOrigins, CheckHost
 from mcp_gateway.core.asgi.inflight import InFlight
@@ -34,6 +34,8 @@ from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places
+from mcp_gateway.envelopes.policy.limits.at import pools_at
+from mcp_gateway.govern import Policies, checked, policies_of
 from mcp_gateway.identify import Identity
 from mcp_gateway.ingress.exchange import Limits
 from mcp_gateway.ingress.handshake import HandshakeEndpoint
@@ -41,6 +43,7 @@ from mcp_gateway.ingress.modern_endpoint import ModernEndpoint
 from mcp_gateway.ingress.plane import DataPlane
 from mcp_gateway.ingress.served import Served
 from mcp_gateway.ingress.sessions import Sessions
+from mcp_gateway.policies import facts_of
 from mcp_gateway.settings.settings import Settings
 from mcp_gateway.settings.state import StateSettings
 from mcp_gateway.upstream.fleet import Fleet
@@ -99,10 +102,11 @@ class Gateway:
             trace=Trace(records) if trace else None,
             audit=Audit(records),
             base_url=identity.base_url,
+            pools=pools_at(settings.state.redis, tenant=settings.state.tenant),
             ask_to_connect=identity.ask_to_connect,
             acquaint=self._acquaint,
         )
-        self._live: Live[Snapshot] = Live(self._compose(settings))
+        self._live: Live[Snapshot] = Live(self._compose(settings, policies_of(settings)))
         self._served: Live[Mapping[str, Served]] = Live(self._live.current.served)
         self._inflight = InFlight(settings.limits.in_flight, settings.limits.in_flight_per_client)
 
@@ -123,7 +127,9 @@ class Gateway:
         await self.fleet.settled(SETTLE_SECONDS)
         compiled = self._compile(settings)
         _refuse_conflicts(compiled)
-        self._swap(settings, compiled)
+        policies = self._live.current.policies
+        self._check(settings, policies)
+        self._swap(settings, policies, compiled)
         self._started = True
         self.drain.ready = True
 
@@ -135,6 +141,7 @@ class Gateway:
         """Let go of sessions and upstreams."""
         self._sessions.close()
         await self.fleet.close()
+        await self._standing.pools.close()
 
     def data_plane(self, *, port: int | None = None) -> App:
         """The data plane's ASGI app. `port` is the bound one where the configuration leaves it open."""
@@ -204,7 +211,14 @@ class Gateway:
             "mcp_gateway_requests_in_flight": self._inflight.count,
             "mcp_gateway_handshake_sessions": len(self._sessions),
         }
-        return inspection.metrics(gauges, self._identity.counters(), self.fleet.health(), self._circuits)
+        standing = self._standing
+        counters = {
+            **self._identity.counters(),
+            "mcp_gateway_limit_store_failures_total": standing.pools.failures,
+            "mcp_gateway_limit_overflows_total": standing.pools.overflows,
+        }
+        shown = inspection.metrics(gauges, counters, self.fleet.health(), self._circuits)
+        return shown + inspection.limits(standing.tallies)
 
     async def reload(self) -> Reloaded:
         async with self._reloading:
@@ -230,25 +244,38 @@ class Gateway:
     async def _change_to(self, settings: Settings) -> None:
         old = self.settings
         _refuse_rebinding(old, settings)
+        policies = policies_of(settings)
         await self.fleet.apply(settings.upstreams)
         await self.fleet.settled(SETTLE_SECONDS)
         try:
             compiled = self._compile(settings)
             _refuse_conflicts(compiled)
+            self._check(settings, policies)
         except GatewayError:
             await self.fleet.apply(old.upstreams)
             raise
         self._identity.apply(settings)
-        self._swap(settings, compiled)
+        self._swap(settings, policies, compiled)
 
     # ------------------------------------------------------------------ composing
 
-    def _compose(self, settings: Settings) -> Snapshot:
-        return snapshot(settings, self._compile(settings), self._standing)
+    def _compose(self, settings: Settings, policies: Policies | None) -> Snapshot:
+        compiled = self._compile(settings)
+        return snapshot(settings, compiled, self._standing, policies, self._inventories(settings))
 
     def _compile(self, settings: Settings) -> Mapping[str, Catalog]:
         self._furnish(settings)
-        return catalogs(settings, {name: self.fleet.inventory(name) for name in settings.upstreams})
+        return catalogs(settings, self._inventories(settings))
+
+    def _inventories(self, settings: Settings) -> Mapping[str, Inventory]:
+        return {name: self.fleet.inventory(name) for name in settings.upstreams}
+
+    def _check(self, settings: Settings, policies: Policies | None) -> None:
+        """Hold the policies against what upstreams offer. Raises `ConfigurationError` where one is wrong."""
+        if policies is not None:
+            facts = facts_of(settings, self._inventories(settings))
+            for remark in checked(policies, facts, tuple(settings.servers)):
+                self._log.warning("policy", remark=str(remark))
 
     def _furnish(self, settings: Settings) -> None:
         """Make what lives as long as an upstream or a virtual server does, for those that are new or changed."""
@@ -264,12 +291,15 @@ class Gateway:
     def _swap(
         self,
         settings: Settings,
+        policies: Policies | None,
         compiled: Mapping[str, Catalog],
         announced: Mapping[str, frozenset[Change]] = MappingProxyType({}),
     ) -> None:
         """Put `compiled` in force and tell listeners what changed, or was said to have changed."""
-        old = self._live.swap(snapshot(settings, compiled, self._standing))
+        fresh = snapshot(settings, compiled, self._standing, policies, self._inventories(settings))
+        old = self._live.swap(fresh)
         self._served.swap(self._live.current.served)
+        self._standing.pools.keep({rule.name for rules in limits(settings).values() for rule in rules})
         if not self._started:
             return
         for name, catalog in compiled.items():
@@ -296,10 +326,9 @@ class Gateway:
         self._swap_users(current, users, event.announced)
 
     def _swap_users(self, current: Snapshot, users: set[str], announced: frozenset[Change]) -> None:
-        inventories = {name: self.fleet.inventory(name) for name in current.settings.upstreams}
-        fresh = catalogs(current.settings, inventories)
+        fresh = catalogs(current.settings, self._inventories(current.settings))
         compiled = {name: fresh[name] if name in users else catalog for name, catalog in current.catalogs.items()}
-        self._swap(current.settings, compiled, dict.fromkeys(users, announced))
+        self._swap(current.settings, current.policies, compiled, dict.fromkeys(users, announced))
 
     def _on_recovered(self, name: str) -> None:
         if name in self._circuits:

@@ -7,13 +7,14 @@ an upstream's offer changes, and swaps the result in whole.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 
 from mcp_gateway import __version__
 from mcp_gateway.calls.connect import AskToConnect
+from mcp_gateway.calls.counted import counted
 from mcp_gateway.calls.inventory import Change, Inventory
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.calls.pipeline import Invoke, inner
@@ -31,11 +32,17 @@ from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.policy.authorize import Authorize, unrestricted
 from mcp_gateway.envelopes.policy.breaker import Breaker, Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Bulkhead, Places
+from mcp_gateway.envelopes.policy.limits.limit import LimitCalls, LimitTallies
+from mcp_gateway.envelopes.policy.limits.pools import MemoryPools, Pools
+from mcp_gateway.envelopes.policy.limits.rules import Rule, rules_of
+from mcp_gateway.govern import Governance, Policies, govern
 from mcp_gateway.ingress.dispatch import Dispatch
 from mcp_gateway.ingress.pipeline import outer
 from mcp_gateway.ingress.served import Served
+from mcp_gateway.methods.offer import Everything, Offer
 from mcp_gateway.methods.subscriptions import LIST_CHANGED, WatchResource
 from mcp_gateway.methods.table import Parts, tables
+from mcp_gateway.policies import facts_of
 from mcp_gateway.settings.settings import Settings
 from mcp_gateway.settings.upstreams import HttpUpstream
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
@@ -47,6 +54,7 @@ class Snapshot:
 
     version: str
     settings: Settings
+    policies: Policies | None
     catalogs: Mapping[str, Catalog]
     served: Mapping[str, Served]
 
@@ -66,8 +74,15 @@ class Standing:
     trace: Trace | None
     audit: Audit
     base_url: str = ""
+    pools: Pools = field(default_factory=MemoryPools)
+    tallies: LimitTallies = field(default_factory=LimitTallies)
     ask_to_connect: AskToConnect | None = None
     acquaint: Callable[[Sequence[str], Principal], Awaitable[object] | None] | None = None
+
+
+def limits(settings: Settings) -> Mapping[str, Sequence[Rule]]:
+    """The limits of every virtual server that has some."""
+    return rules_of({name: spec.rate_limits for name, spec in settings.servers.items()})
 
 
 def catalogs(settings: Settings, inventories: Mapping[str, Inventory]) -> Mapping[str, Catalog]:
@@ -80,19 +95,32 @@ def catalogs(settings: Settings, inventories: Mapping[str, Inventory]) -> Mappin
     )
 
 
-def snapshot(settings: Settings, compiled: Mapping[str, Catalog], standing: Standing) -> Snapshot:
-    """The snapshot in which `compiled` is served."""
+def snapshot(
+    settings: Settings,
+    compiled: Mapping[str, Catalog],
+    standing: Standing,
+    policies: Policies | None,
+    inventories: Mapping[str, Inventory],
+) -> Snapshot:
+    """The snapshot in which `compiled`, made of `inventories`, is served; without `policies` to everybody."""
+    governance = None if policies is None else govern(policies, facts_of(settings, inventories), compiled)
     digest = sha256(settings.digest.encode())
     for name in sorted(compiled):
         digest.update(f"\0{name}\0{compiled[name].digest}".encode())
     version = digest.hexdigest()[:12]
     resources = {name: _resource(spec, standing, settings) for name, spec in settings.servers.items()}
-    handler = _inner(standing, resources)
-    served = {
-        name: _serve(settings.servers[name], catalog, handler, version, standing, settings, resources[name])
+    handler = _inner(standing, resources, governance, limits(settings))
+    offers: Mapping[str, Offer] = {
+        name: Everything(catalog) if governance is None else governance.offer(catalog)
         for name, catalog in compiled.items()
     }
-    return Snapshot(version, settings, compiled, MappingProxyType(served))
+    served = {
+        name: _serve(
+            settings.servers[name], catalog, offers[name], handler, version, standing, settings, resources[name]
+        )
+        for name, catalog in compiled.items()
+    }
+    return Snapshot(version, settings, policies, compiled, MappingProxyType(served))
 
 
 def _resource(spec: VirtualServerSettings, standing: Standing, settings: Settings) -> ProtectedResource:
@@ -107,12 +135,19 @@ def _resource(spec: VirtualServerSettings, standing: Standing, settings: Setting
     )
 
 
-def _inner(standing: Standing, resources: Mapping[str, ProtectedResource]) -> Handler[Invocation, Result]:
+def _inner(
+    standing: Standing,
+    resources: Mapping[str, ProtectedResource],
+    governance: Governance | None,
+    rules: Mapping[str, Sequence[Rule]],
+) -> Handler[Invocation, Result]:
+    decide = None if governance is None else governance.decide
     return inner(
         require_scopes=RequireScopes({name: resource.metadata_url for name, resource in resources.items()}),
+        limit_calls=LimitCalls(rules, standing.pools, standing.tallies, counted) if rules else None,
         ask_to_connect=standing.ask_to_connect,
         seal_state=SealState(standing.states),
-        authorize=Authorize(unrestricted),
+        authorize=Authorize(unrestricted) if decide is None else Authorize(decide, decide.release),
         breaker=Breaker(standing.circuits),
         bulkhead=Bulkhead(standing.places),
         invoke=standing.invoke,
@@ -122,6 +157,7 @@ def _inner(standing: Standing, resources: Mapping[str, ProtectedResource]) -> Ha
 def _serve(
     spec: VirtualServerSettings,
     catalog: Catalog,
+    offer: Offer,
     handler: Handler[Invocation, Result],
     version: str,
     standing: Standing,
@@ -133,6 +169,7 @@ def _serve(
     modern, handshake = tables(
         Parts(
             catalog=catalog,
+            offer=offer,
             inner=handler,
             cursors=standing.cursors,
             changes=changes,

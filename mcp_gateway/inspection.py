@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from time import monotonic
@@ -10,6 +11,7 @@ from typing import Any
 from mcp_gateway.catalog.catalog import Catalog, SourceReport
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places
+from mcp_gateway.envelopes.policy.limits.limit import LimitTallies
 from mcp_gateway.upstream.health import Health
 
 
@@ -63,6 +65,21 @@ def metrics(
     lines += [f'mcp_gateway_upstream_restarts_total{{upstream="{n}"}} {h.restarts}' for n, h in health.items()]
     lines.append("# TYPE mcp_gateway_breaker_opened_total counter")
     lines += [f'mcp_gateway_breaker_opened_total{{upstream="{n}"}} {c.opened}' for n, c in circuits.items()]
+    return "\n".join(lines) + "\n"
+
+
+def limits(tallies: LimitTallies) -> str:
+    """What limits did, in the same format."""
+    lines = ["# TYPE mcp_gateway_limited_calls_total counter"]
+    for outcome, tally in (
+        ("refused", tallies.refused),
+        ("would_refuse", tallies.would_refuse),
+        ("failed_open", tallies.failed_open),
+        ("failed_closed", tallies.failed_closed),
+    ):
+        for (server, rule), count in tally.items():
+            labels = f'server="{server}",limit={json.dumps(rule, ensure_ascii=False)},outcome="{outcome}"'
+            lines.append(f"mcp_gateway_limited_calls_total{{{labels}}} {count}")
     return "\n".join(lines) + "\n"
 
 

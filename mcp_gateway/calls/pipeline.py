@@ -13,6 +13,7 @@ from mcp_gateway.core.pipeline import Handler, Stage, compose
 from mcp_gateway.envelopes.policy.authorize import Authorize, Permitted
 from mcp_gateway.envelopes.policy.breaker import Breaker
 from mcp_gateway.envelopes.policy.bulkhead import Bulkhead
+from mcp_gateway.envelopes.policy.limits.limit import LimitCalls
 
 Invoke = Callable[[Permitted[Invocation]], Awaitable[Result]]
 """The terminal: carries out what was permitted, at the upstream."""
@@ -21,6 +22,7 @@ Invoke = Callable[[Permitted[Invocation]], Awaitable[Result]]
 def inner(
     *,
     require_scopes: RequireScopes | None = None,
+    limit_calls: LimitCalls[Invocation, Result] | None = None,
     ask_to_connect: AskToConnect | None = None,
     seal_state: SealState,
     authorize: Authorize[Invocation],
@@ -30,7 +32,9 @@ def inner(
 ) -> Handler[Invocation, Result]:
     """The inner pipeline, in the order in which an invocation meets it.
 
-    Scopes come first: nothing is worth doing for a caller who has to come back with another token. A missing
+    Scopes come first: nothing is worth doing for a caller who has to come back with another token. Limits
+    come next, before all that costs: what is refused further on is counted too, so that probing for what is allowed
+    uses up a caller's calls. A tool that the caller may not see was never found, and no limit speaks of it. A missing
     account is asked for around all the rest: what it adds to the answer is the gateway's own and no upstream's
     state, and the retry has to look like the call that it repeats before anything else reads it. State is opened
     next, while the arguments are still those of the client, to which it is bound.
@@ -40,6 +44,7 @@ def inner(
     """
     asking: list[Stage[Invocation, Result]] = [] if ask_to_connect is None else [ask_to_connect]
     scopes: list[Stage[Invocation, Result]] = [] if require_scopes is None else [require_scopes]
-    before: list[Stage[Invocation, Result]] = [*scopes, *asking, seal_state, ValidateArguments()]
+    limits: list[Stage[Invocation, Result]] = [] if limit_calls is None else [limit_calls]
+    before: list[Stage[Invocation, Result]] = [*scopes, *limits, *asking, seal_state, ValidateArguments()]
     behind: list[Stage[Permitted[Invocation], Result]] = [breaker, bulkhead]
     return compose(before, authorize.guarding(compose(behind, invoke)))

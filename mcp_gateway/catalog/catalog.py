@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import compress
 
-from mcp_gateway.calls.inventory import Listing
+from mcp_gateway.calls.inventory import CacheHint, Listing
 from mcp_gateway.calls.kinds import PromptBinding, ResourceBinding, TemplateBinding, ToolBinding
 from mcp_gateway.catalog.findings import Finding
-from mcp_gateway.catalog.listing import Page
+from mcp_gateway.catalog.listing import Page, paginate
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import Unreachable
 
@@ -27,12 +28,24 @@ class SourceReport:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """One list as served: definitions in order, their prepared pages per era, the digest of what is listed."""
+    """One list as served: definitions in order, their prepared pages per era, the digest of what is listed.
+
+    `encoded` and `downgraded` are the definitions as each era is sent them, `hint` what is said of their freshness.
+    """
 
     entries: tuple[Json, ...]
     modern: tuple[Page, ...]
     legacy: tuple[Page, ...]
     digest: str
+    encoded: tuple[bytes, ...]
+    downgraded: tuple[bytes, ...]
+    hint: CacheHint
+    page_size: int
+
+    def only(self, shown: Sequence[bool], modern: bool) -> tuple[Page, ...]:
+        """The pages for a caller who sees those entries for which `shown` is true; never to be shared by callers."""
+        entries = compress(self.encoded if modern else self.downgraded, shown)
+        return paginate(entries, replace(self.hint, private=True), self.page_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -135,6 +135,10 @@ class _Press:
             modern=paginate(encoded, hint, self._page_size),
             legacy=paginate(downgraded, hint, self._page_size),
             digest=sha256(b"".join(digests[index] for index in listed)).hexdigest(),
+            encoded=tuple(encoded),
+            downgraded=tuple(downgraded),
+            hint=hint,
+            page_size=self._page_size,
         )
         return bound
 

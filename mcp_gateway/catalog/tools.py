@@ -45,7 +45,7 @@ def draft_tool(
     shown = declared if isinstance(declared, dict) else {}
     bind = ArgumentMap(changes, declared=shown).bind if moving else None
     headers, upstream_headers = header_map(exposed), header_map(original)
-    hints = _hints(composed)
+    told = hints(composed)
     cost = spec.cost if spec is not None else 0.0
     scopes = tuple(dict.fromkeys((*server_scopes, *spec.scopes))) if spec is not None and spec.scopes else ()
 
@@ -60,10 +60,10 @@ def draft_tool(
             bind=bind,
             headers=headers,
             upstream_headers=upstream_headers,
-            read_only=hints["readOnlyHint"],
-            destructive=hints["destructiveHint"],
-            idempotent=hints["idempotentHint"],
-            open_world=hints["openWorldHint"],
+            read_only=told["readOnlyHint"],
+            destructive=told["destructiveHint"],
+            idempotent=told["idempotentHint"],
+            open_world=told["openWorldHint"],
             cost=cost,
             scopes=scopes,
         )
@@ -116,9 +116,10 @@ def _composed(definition: Json, exposed: Json, spec: ToolSpec | None) -> Json:
     return {**definition, **changes} if changes else definition
 
 
-def _hints(definition: Json) -> dict[str, bool]:
+def hints(definition: Json) -> dict[str, bool]:
     """The four hints with the protocol's defaults; a read-only tool that says no more is not destructive."""
-    annotations = definition.get("annotations", {})
+    given = definition.get("annotations")
+    annotations = given if isinstance(given, dict) else {}
 
     def hint(key: str, default: bool) -> bool:
         value = annotations.get(key)

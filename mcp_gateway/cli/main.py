@@ -10,6 +10,7 @@ from mcp_gateway.cli.connections import connections
 from mcp_gateway.cli.demo.command import demo
 from mcp_gateway.cli.keys import keys
 from mcp_gateway.cli.migrate import migrate
+from mcp_gateway.cli.policy.command import policy
 from mcp_gateway.cli.schema import schema
 from mcp_gateway.cli.serve import serve
 from mcp_gateway.cli.vault import vault
@@ -43,6 +44,7 @@ app.command()(schema)
 app.command()(migrate)
 app.add_typer(keys, name="keys")
 app.add_typer(connections, name="connections")
+app.add_typer(policy, name="policy")
 app.add_typer(vault, name="vault")
 
 

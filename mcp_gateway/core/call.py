@@ -88,7 +88,7 @@ class Call:
     `params` is the request's params object as parsed, `_meta` included. `deadline` is in the loop's
     clock, infinity for streams that live as long as the client. `log_level` is the level the client
     wants log messages at, None for none. `headers` are the request's ``Mcp-Param-*`` headers, lower case,
-    each with all its values.
+    each with all its values. `ip` is the address that the request came from, ``::`` where there is none.
     """
 
     id: str | int
@@ -105,3 +105,4 @@ class Call:
     session: Session | None = None
     log_level: str | None = None
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ip: str = "::"

@@ -46,6 +46,12 @@ class Arrival:
     request_id: str
     loop: asyncio.AbstractEventLoop
 
+    @property
+    def ip(self) -> str:
+        """The address that the request came from, ``::`` on a socket that has none."""
+        client = self.scope.get("client")
+        return client[0] if client else "::"
+
 
 Endpoint = Callable[[Arrival], Awaitable[None]]
 

@@ -83,6 +83,7 @@ class ModernEndpoint:
             trail=reply.trail,
             log_level=level,
             headers=arrival.head.params,
+            ip=arrival.ip,
         )
         if listening and SLOT in arrival.scope:
             arrival.scope[SLOT].leave()

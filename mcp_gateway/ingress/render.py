@@ -151,7 +151,7 @@ def _data(error: GatewayError, request_id: str, modern: bool) -> dict[str, Any] 
         case LimitExceeded():
             data["limit"] = error.limit
             if error.retry_after is not None:
-                data["retryAfterMs"] = int(error.retry_after * 1000)
+                data["retryAfterMs"] = round(error.retry_after * 1000)
         case Overloaded() | IdentityUnavailable():
             data["retryAfterMs"] = int(error.retry_after * 1000)
         case Forbidden():

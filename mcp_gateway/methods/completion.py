@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable
 
-from mcp_gateway.calls.kinds import Invocation, Kind, PromptBinding, Result, TemplateBinding
+from mcp_gateway.calls.kinds import Invocation, Kind, Result
 from mcp_gateway.core.call import Call, Json
 from mcp_gateway.core.errors import Invalid, UnknownName
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.methods.invocation import make, text
-from mcp_gateway.methods.resources import Resolve
+from mcp_gateway.methods.offer import Offer
 
 
 class Complete:
     """Finds the prompt or template that the reference names and asks its upstream."""
 
-    __slots__ = ("_inner", "_prompts", "_resolve", "_templates")
+    __slots__ = ("_inner", "_offer")
 
-    def __init__(
-        self,
-        prompts: Mapping[str, PromptBinding],
-        templates: Sequence[TemplateBinding],
-        resolve: Resolve,
-        inner: Handler[Invocation, Result],
-    ) -> None:
-        self._prompts = prompts
-        self._templates = {binding.template: binding for binding in templates}
-        self._resolve = resolve
+    def __init__(self, offer: Offer, inner: Handler[Invocation, Result]) -> None:
+        self._offer = offer
         self._inner = inner
 
     def __call__(self, call: Call) -> Awaitable[Result]:
@@ -41,7 +33,7 @@ class Complete:
 
     def _of_prompt(self, call: Call, ref: Json) -> Invocation:
         name = text(ref, "name")
-        prompt = self._prompts.get(name)
+        prompt = self._offer.prompt(name, call)
         if prompt is None:
             raise UnknownName(f"Unknown prompt: {name[:64]}", pointer="/params/ref/name")
         changes = {"ref": {**ref, "name": prompt.upstream_name}}
@@ -49,7 +41,7 @@ class Complete:
 
     def _of_resource(self, call: Call, ref: Json) -> Invocation:
         uri = text(ref, "uri")
-        source = self._templates.get(uri) or self._resolve(uri)
+        source = self._offer.template(uri, call) or self._offer.resource(uri, call)
         if source is None:
             raise UnknownName("Unknown resource template", pointer="/params/ref/uri")
         return make(call, Kind.COMPLETION, upstream=source.upstream, target=uri, changes={})

@@ -12,7 +12,7 @@ from mcp_gateway.core.errors import GatewayError, Invalid, UnknownResource
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.methods.invocation import text
-from mcp_gateway.methods.resources import Resolve
+from mcp_gateway.methods.offer import Offer
 
 SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
 _MAX_URIS: Final = 1_000
@@ -41,21 +41,21 @@ class WatchResource(Protocol):
 class Listen:
     """subscriptions/listen: acknowledges what it honours, then notifies until the client or the gateway ends it."""
 
-    __slots__ = ("_capabilities", "_changes", "_closing", "_resolve", "_watch")
+    __slots__ = ("_capabilities", "_changes", "_closing", "_offer", "_watch")
 
     def __init__(
         self,
         *,
         capabilities: Json,
         changes: Hub[frozenset[Change]],
-        resolve: Resolve,
+        offer: Offer,
         watch: WatchResource,
         closing: Callable[[], Awaitable[object]],
     ) -> None:
         """`closing` returns when the gateway shuts down."""
         self._capabilities = capabilities
         self._changes = changes
-        self._resolve = resolve
+        self._offer = offer
         self._watch = watch
         self._closing = closing
 
@@ -126,7 +126,7 @@ class Listen:
 
         honoured: list[str] = []
         for uri in dict.fromkeys(uris):
-            source = self._resolve(uri)
+            source = self._offer.followed(uri, call)
             if source is None:
                 continue
             try:
@@ -141,15 +141,15 @@ class Listen:
 class Subscribe:
     """resources/subscribe: updates go to the session's standalone stream until unsubscribed or the session ends."""
 
-    __slots__ = ("_resolve", "_watch")
+    __slots__ = ("_offer", "_watch")
 
-    def __init__(self, resolve: Resolve, watch: WatchResource) -> None:
-        self._resolve = resolve
+    def __init__(self, offer: Offer, watch: WatchResource) -> None:
+        self._offer = offer
         self._watch = watch
 
     async def __call__(self, call: Call) -> Result:
         uri = text(call.params, "uri")
-        source = self._resolve(uri)
+        source = self._offer.followed(uri, call)
         if source is None:
             raise UnknownResource("Resource not found", uri=uri)
         session = call.session

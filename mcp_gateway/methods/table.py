@@ -15,6 +15,7 @@ from mcp_gateway.core.seal import Sealer
 from mcp_gateway.methods.completion import Complete
 from mcp_gateway.methods.discover import Discover
 from mcp_gateway.methods.lists import ListEntries
+from mcp_gateway.methods.offer import Offer
 from mcp_gateway.methods.prompts import GetPrompt
 from mcp_gateway.methods.resources import ReadResource
 from mcp_gateway.methods.session import ping, set_level
@@ -29,6 +30,7 @@ class Parts:
     """What the methods of one virtual server are made of."""
 
     catalog: Catalog
+    offer: Offer
     inner: Handler[Invocation, Result]
     cursors: Sealer
     changes: Hub[frozenset[Change]]
@@ -38,26 +40,26 @@ class Parts:
 
 def tables(parts: Parts) -> tuple[Table, Table]:
     """The method tables of the modern and of the handshake era. What is not advertised is not there."""
-    catalog, inner = parts.catalog, parts.inner
+    catalog, offer, inner = parts.catalog, parts.offer, parts.inner
     capabilities = catalog.capabilities(True)
     shared: dict[str, Handler[Call, Result]] = {
-        "tools/list": ListEntries(Listing.TOOLS, catalog, parts.cursors),
-        "tools/call": CallTool(catalog.tools, inner),
+        "tools/list": ListEntries(Listing.TOOLS, offer, parts.cursors),
+        "tools/call": CallTool(offer, inner),
     }
     if "prompts" in capabilities:
-        shared["prompts/list"] = ListEntries(Listing.PROMPTS, catalog, parts.cursors)
-        shared["prompts/get"] = GetPrompt(catalog.prompts, inner)
+        shared["prompts/list"] = ListEntries(Listing.PROMPTS, offer, parts.cursors)
+        shared["prompts/get"] = GetPrompt(offer, inner)
     if "resources" in capabilities:
-        shared["resources/list"] = ListEntries(Listing.RESOURCES, catalog, parts.cursors)
-        shared["resources/templates/list"] = ListEntries(Listing.TEMPLATES, catalog, parts.cursors)
-        shared["resources/read"] = ReadResource(catalog.resolve_resource, inner)
+        shared["resources/list"] = ListEntries(Listing.RESOURCES, offer, parts.cursors)
+        shared["resources/templates/list"] = ListEntries(Listing.TEMPLATES, offer, parts.cursors)
+        shared["resources/read"] = ReadResource(offer, inner)
     if "completions" in capabilities:
-        shared["completion/complete"] = Complete(catalog.prompts, catalog.templates, catalog.resolve_resource, inner)
+        shared["completion/complete"] = Complete(offer, inner)
     discover = Discover(catalog)
     listen = Listen(
         capabilities=capabilities,
         changes=parts.changes,
-        resolve=catalog.resolve_resource,
+        offer=offer,
         watch=parts.watch,
         closing=parts.closing,
     )
@@ -68,7 +70,7 @@ def tables(parts: Parts) -> tuple[Table, Table]:
             "initialize": discover,
             "ping": ping,
             "logging/setLevel": set_level,
-            "resources/subscribe": Subscribe(catalog.resolve_resource, parts.watch),
+            "resources/subscribe": Subscribe(offer, parts.watch),
             "resources/unsubscribe": unsubscribe,
         },
     )

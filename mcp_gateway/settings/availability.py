@@ -31,15 +31,13 @@ def refused(
         yield from _refused_listeners(gateway, settings)
     for server in servers:
         for index, rule in enumerate(server.model.rate_limits if server.model is not None else ()):
-            if rule.mode == "enforce":
+            if rule.when.metadata or any(per.startswith("metadata.") for per in rule.per):
                 yield server.problem(
-                    ("rate_limits", index), f"rate limits are {NOT_HERE}", "use `mode: audit`, or remove it"
+                    ("rate_limits", index), f"limits by metadata need the metadata contract, {NOT_HERE}", _WHY
                 )
 
 
 def _refused_sections(gateway: Document[GatewaySettings], settings: GatewaySettings) -> Iterator[Problem]:
-    if isinstance(settings.policies, PolicySettings) and settings.policies.mode == "enforce":
-        yield gateway.problem(("policies",), f"policies are {NOT_HERE}", _WHY)
     if settings.guardrails is not None:
         yield gateway.problem(("guardrails",), f"guardrails are {NOT_HERE}", _WHY)
     if settings.metadata is not None and settings.metadata.mode == "enforce":
@@ -63,11 +61,12 @@ def notices(
         yield "No policies: every caller may use every tool of every virtual server."
     if gateway.policies == "none":
         yield "policies: none: every caller may use every tool of every virtual server."
+    if isinstance(gateway.policies, PolicySettings) and gateway.policies.mode == "audit":
+        yield "policies in audit mode: what they deny is recorded and done all the same."
     if gateway.server.base_url.startswith("http:") and not gateway.server.public_on_loopback:
         yield "server.public_url is plain http: credentials of callers can be read on the way."
     yield from _unconnectable(gateway)
     for name, written in (
-        ("policies", isinstance(gateway.policies, PolicySettings)),
         ("metadata", gateway.metadata is not None),
         ("models", gateway.models is not None),
         ("telemetry", present.has("telemetry")),
@@ -75,8 +74,6 @@ def notices(
         if written:
             yield f"`{name}` has no effect: {NOT_HERE}."
     for server in servers:
-        if server.rate_limits:
-            yield f"virtual server `{server.name}`: `rate_limits` in audit mode have no effect: {NOT_HERE}."
         if any(tool.cost for source in server.sources for tool in source.tools.values()):
             yield f"virtual server `{server.name}`: `cost` has no effect: {NOT_HERE}."
         for source in server.sources:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from mcp_gateway.core.errors import Problem
 from mcp_gateway.settings.documents import Document
 from mcp_gateway.settings.gateway import GatewaySettings
+from mcp_gateway.settings.governance import PolicySettings
 from mcp_gateway.settings.nodes import Entries, Items, Scalar
 from mcp_gateway.settings.problems import nearest
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
@@ -64,6 +65,9 @@ def _absent_files(gateway: Document[GatewaySettings]) -> Iterator[Problem]:
         return
     if gateway.has("virtual_servers") and not os.path.isdir(settings.virtual_servers):
         yield gateway.problem(("virtual_servers",), f"there is no folder {settings.virtual_servers}")
+    if isinstance(settings.policies, PolicySettings) and not os.path.isdir(settings.policies.path):
+        at = ("policies", "path") if gateway.has("policies", "path") else ("policies",)
+        yield gateway.problem(at, f"there is no folder {settings.policies.path}")
     for name, path in (("guardrails", settings.guardrails), ("models", settings.models)):
         if path is not None and not os.path.isfile(path):
             yield gateway.problem((name,), f"there is no file {path}")

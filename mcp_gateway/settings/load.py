@@ -14,7 +14,9 @@ from mcp_gateway.settings.availability import notices, refused
 from mcp_gateway.settings.consistency import check_together
 from mcp_gateway.settings.documents import Document, read_document
 from mcp_gateway.settings.gateway import GatewaySettings
+from mcp_gateway.settings.governance import PolicySettings
 from mcp_gateway.settings.nodes import Entries, Scalar
+from mcp_gateway.settings.policy_files import policy_files, read_policies
 from mcp_gateway.settings.references import Resolver
 from mcp_gateway.settings.settings import Settings
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
@@ -65,6 +67,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     servers = [read_document(each, VirtualServerSettings, resolver, problems) for each in _files_in(folder, problems)]
     problems.extend(check_together(gateway, servers))
     problems.extend(refused(gateway, servers))
+    policies = _policies(gateway.model, problems)
     models = [server.model for server in servers if server.model is not None]
     if problems or gateway.model is None:
         raise ConfigurationError(_in_order(problems, [path, *(server.path for server in servers)]))
@@ -72,9 +75,12 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         gateway=gateway.model,
         servers=MappingProxyType({model.name: model for model in models}),
         base_dir=path.parent,
-        files=tuple(sorted(resolver.files)),
-        folders=(folder,),
-        digest=_digest([gateway, *servers], path.parent),
+        files=tuple(sorted({*resolver.files, *(each for each, _ in policies or ())})),
+        folders=(folder, *_policy_folders(gateway.model)),
+        digest=_digest(
+            [*_contents([gateway, *servers]), *((each, text.encode()) for each, text in policies or ())], path.parent
+        ),
+        policies=policies,
         environment=MappingProxyType(
             {k: v for k, v in environ.items() if k.upper() in _INHERITED or k.startswith("LC_")}
         ),
@@ -115,10 +121,25 @@ def _in_order(problems: Sequence[Problem], files: Sequence[Path]) -> list[Proble
     return sorted(problems, key=lambda each: (order.get(each.file, len(order)), each.file, each.line, each.column))
 
 
-def _digest(documents: Sequence[Document[Any]], base_dir: Path) -> str:
+def _policy_folders(gateway: GatewaySettings) -> Sequence[Path]:
+    return (gateway.policies.path,) if isinstance(gateway.policies, PolicySettings) else ()
+
+
+def _policies(gateway: GatewaySettings | None, problems: list[Problem]) -> tuple[tuple[Path, str], ...] | None:
+    if gateway is None or not isinstance(gateway.policies, PolicySettings):
+        return None
+    return read_policies(policy_files(gateway.policies.path, problems), problems)
+
+
+def _contents(documents: Sequence[Document[Any]]) -> list[tuple[Path, bytes]]:
+    return [(document.path, document.data) for document in documents]
+
+
+def _digest(contents: Sequence[tuple[Path, bytes]], base_dir: Path) -> str:
+    """SHA-256 over files by name and content."""
     digest = sha256()
-    for document in documents:
-        name = str(document.path.relative_to(base_dir) if document.path.is_relative_to(base_dir) else document.path)
-        for part in (name.encode(), document.data):
+    for path, data in contents:
+        name = str(path.relative_to(base_dir) if path.is_relative_to(base_dir) else path)
+        for part in (name.encode(), data):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()

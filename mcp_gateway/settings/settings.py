@@ -22,6 +22,7 @@ class Settings:
     `servers` are the virtual servers by name. `files` is everything that was read, secrets and certificates
     included, and `folders` where a new file would be read: what to watch. `digest` is the SHA-256 of the YAML
     files (not of secrets, so it may be shown): equal digests with different secrets compare unequal by `==`.
+    `policies` are the files and texts of the policies, None where the configuration has none.
     `environment` is the harmless part of the environment, for child processes. `notices` are for people.
     """
 
@@ -32,6 +33,7 @@ class Settings:
     folders: tuple[Path, ...]
     digest: str
     environment: Mapping[str, str]
+    policies: tuple[tuple[Path, str], ...] | None = None
     notices: tuple[str, ...] = ()
 
     @property

@@ -22,7 +22,7 @@ from rich.console import Console
 from tests.bench import hotspots, table
 from tests.bench.measure import DEFAULT, QUICK, Plan, Round, added, figures, run_round, spread, wrong
 from tests.bench.processes import Cores, Gateway, announced, gateway, machine, mint, pinned
-from tests.bench.scenarios import DIRECT, FORWARDER, IDENTITY, OPEN, PEER, Scenario, chosen
+from tests.bench.scenarios import DIRECT, FORWARDER, GOVERNED, IDENTITY, OPEN, PEER, SIGNED_IN, Scenario, chosen
 from tests.bench.sites import SITES
 from tests.bench.targets import Report
 
@@ -61,11 +61,14 @@ def systems(
         own = running.enter_context(gateway(home, cores.gateway, upstream))
         ports = {DIRECT: upstream, FORWARDER: forwarder, OPEN: own.port}
         gateways, token = [own], ""
-        if any(one.system == IDENTITY for one in scenarios):
+        wanted = {one.system for one in scenarios}.intersection(SIGNED_IN)
+        if wanted:
             issuer = running.enter_context(announced(cores.upstream, "tests.bench.issuer"))
-            signed_in = running.enter_context(gateway(home / IDENTITY, cores.gateway, upstream, issuer=issuer))
-            ports[IDENTITY], token = signed_in.port, mint(issuer)
-            gateways.append(signed_in)
+            token = mint(issuer)
+            for name in sorted(wanted):
+                begun = gateway(home / name, cores.gateway, upstream, issuer=issuer, governed=name == GOVERNED)
+                gateways.append(running.enter_context(begun))
+                ports[name] = gateways[-1].port
         proxied = {one.cell.site.name for one in scenarios if one.system == PEER}
         for site in SITES:
             if site.name in proxied:

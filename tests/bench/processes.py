@@ -30,6 +30,7 @@ server:
   public_url: http://127.0.0.1:{port}
   admin: {{host: 127.0.0.1, port: {admin}}}
 identity: {identity}
+{policies}
 upstreams:
 {upstreams}
 virtual_servers: virtual_servers/
@@ -45,6 +46,32 @@ _EXCHANGE: Final = (
     "{{type: token_exchange, token_url: {issuer}/token, client_id: gateway, client_secret: 'file:secret', "
     "audience: 'urn:upstream'}}"
 )
+
+
+_LIMIT: Final = "rate_limits: [{id: person, limit: 1000000000, unit: calls_per_hour, per: [user]}]\n"
+
+POLICIES: Final = 50
+"""As many as the policy set of a company may have."""
+
+
+def policies() -> str:
+    """The policies of the governed gateway: permits by team and by argument, forbids, and one that reads results."""
+    known = [site.name for site in SITES]
+    texts = [
+        'permit (principal, action in Action::"call_tool", resource);',
+        'forbid (principal, action in Action::"call_tool", resource) '
+        'when { context has output_info && context.output_info.kinds.contains("audio") };',
+    ]
+    for number in range(POLICIES - len(texts)):
+        name, tool = known[number % len(known)], f"query_{number % 20:03}"
+        texts.append(
+            f'forbid (principal in Team::"team-{number}", action == Action::"{name}/{tool}", resource) '
+            f'when {{ context.input.key like "secret-{number}*" || resource.destructive }};'
+            if number % 2
+            else f'permit (principal in Team::"team-{number}", action in Action::"{name}/*", resource) '
+            f'unless {{ principal has email && principal.email like "*@example-{number}.com" }};'
+        )
+    return "\n".join(f'@id("p{number:02}") {text}' for number, text in enumerate(texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +145,22 @@ class Gateway:
 
 @contextlib.contextmanager
 def gateway(
-    home: Path, core: int, upstream: int, runner: Sequence[str] = ("-m", "mcp_gateway"), *, issuer: int | None = None
+    home: Path,
+    core: int,
+    upstream: int,
+    runner: Sequence[str] = ("-m", "mcp_gateway"),
+    *,
+    issuer: int | None = None,
+    governed: bool = False,
 ) -> Iterator[Gateway]:
     """A gateway with a virtual server for each site, its log in a file as in production.
 
     With the port of an `issuer`, agents need its tokens, and the upstream gets what it gives for them in exchange.
+    `governed`: with fifty policies, some of which read results, and a limit for each person.
     """
     port, admin = _free_ports(2)
     home.mkdir(exist_ok=True)
-    config = _configure(home, port, admin, upstream, issuer)
+    config = _configure(home, port, admin, upstream, issuer, governed)
     log = home / "gateway.log"
     command = [sys.executable, *runner, "serve", "--config", str(config)]
     with log.open("ab") as sink:
@@ -140,11 +174,15 @@ def gateway(
         stop(process)
 
 
-def _configure(home: Path, port: int, admin: int, upstream: int, issuer: int | None) -> Path:
+def _configure(home: Path, port: int, admin: int, upstream: int, issuer: int | None, governed: bool) -> Path:
     servers = home / "virtual_servers"
     servers.mkdir(exist_ok=True)
     for site in SITES:
-        (servers / f"{site.name}.yaml").write_text(f"name: {site.name}\nsources:\n  - upstream: {site.name}\n")
+        text = f"name: {site.name}\nsources:\n  - upstream: {site.name}\n{_LIMIT if governed else ''}"
+        (servers / f"{site.name}.yaml").write_text(text)
+    if governed:
+        (home / "policies").mkdir(exist_ok=True)
+        (home / "policies" / "bench.cedar").write_text(policies())
     guard, auth, identity = "", "{type: none}", _OPEN
     if issuer is not None:
         url = f"http://127.0.0.1:{issuer}"
@@ -155,7 +193,15 @@ def _configure(home: Path, port: int, admin: int, upstream: int, issuer: int | N
         f"  {site.name}: {{url: 'http://127.0.0.1:{upstream}{guard}{site.path}', auth: {auth}}}" for site in SITES
     )
     config = home / "gateway.yaml"
-    config.write_text(_GATEWAY.format(port=port, admin=admin, upstreams=upstreams, identity=identity))
+    config.write_text(
+        _GATEWAY.format(
+            port=port,
+            admin=admin,
+            upstreams=upstreams,
+            identity=identity,
+            policies="policies: {path: policies}" if governed else "",
+        )
+    )
     return config
 
 

@@ -14,7 +14,13 @@ FORWARDER: Final = "forwarder"
 OPEN: Final = "open"
 IDENTITY: Final = "identity"
 """The gateway where agents sign in and upstreams get a token of the person who calls."""
+GOVERNED: Final = "governed"
+"""The same gateway with policies before each call and on results, and a limit for each person."""
 PEER: Final = "fastmcp"
+
+_OURS: Final = (OPEN, IDENTITY, GOVERNED)
+SIGNED_IN: Final = (IDENTITY, GOVERNED)
+"""Where agents need a token."""
 
 _SITES: Final[Mapping[tuple[str, str, int], Site]] = {(site.era, site.shape, site.tools): site for site in SITES}
 
@@ -42,15 +48,9 @@ class Scenario:
     def target(self, ports: Mapping[str, int], token: str = "") -> Target:
         """Where its load goes, given the ports of the systems (a peer has one for each site) and a person's token."""
         site = self.cell.site
-        path = (
-            f"/servers/{site.name}/mcp"
-            if self.system in (OPEN, IDENTITY)
-            else "/mcp"
-            if self.system == PEER
-            else site.path
-        )
+        path = f"/servers/{site.name}/mcp" if self.system in _OURS else "/mcp" if self.system == PEER else site.path
         port = ports[f"{PEER}-{site.name}" if self.system == PEER else self.system]
-        return Target(port, path, self.era, site, self.cell.method, token if self.system == IDENTITY else "")
+        return Target(port, path, self.era, site, self.cell.method, token if self.system in SIGNED_IN else "")
 
 
 def cells() -> Iterator[Cell]:
@@ -71,6 +71,8 @@ def scenarios(*, peer: bool = False) -> Iterator[Scenario]:
         yield Scenario(cell.label if listing else f"{OPEN}_{cell.label}", OPEN, cell, cell.era)
         if cell.site.shape == "json" and not listing:
             yield Scenario(f"{IDENTITY}_{cell.label}", IDENTITY, cell, cell.era)
+        if cell.site.shape == "json":
+            yield Scenario(f"{GOVERNED}_{cell.label}", GOVERNED, cell, cell.era)
         if cell.site.shape == "json" and cell.connections == 32 and not listing:
             other: Era = "old" if cell.era == "new" else "new"
             yield Scenario(f"{OPEN}_{other}_to_{cell.label}", OPEN, cell, other)
@@ -90,4 +92,6 @@ def chosen(names: Iterable[str], *, peer: bool = False) -> list[Scenario]:
     labels = {one.cell.label for one in known if one.name in names}
     yardsticks = {f"{system}_{label}" for label in labels for system in (DIRECT, FORWARDER)}
     yardsticks |= {name.replace(IDENTITY, OPEN, 1) for name in names if name.startswith(IDENTITY)}
+    yardsticks |= {f"{OPEN}_{label}" for label in labels} if any(name.startswith(GOVERNED) for name in names) else set()
+    yardsticks |= labels if any(name.startswith(GOVERNED) for name in names) else set()
     return [one for one in known if not names or one.name in names or one.name in yardsticks]

@@ -38,6 +38,9 @@ def test_every_promised_scenario_exists_once() -> None:
         "identity_new_json_c1",
         "identity_old_json_c32",
         "tools_list_200",
+        "governed_new_json_c1",
+        "governed_new_json_c32",
+        "governed_tools_list_200",
         "open_new_to_old_json_c32",
         "open_old_to_new_json_c32",
     } <= set(names)
@@ -48,6 +51,8 @@ def test_one_scenario_brings_its_yardsticks() -> None:
     assert names == ["direct_old_json_c1", "forwarder_old_json_c1", "open_old_json_c1"]
     names = [one.name for one in chosen(["identity_new_json_c1"])]
     assert names == ["direct_new_json_c1", "forwarder_new_json_c1", "open_new_json_c1", "identity_new_json_c1"]
+    names = [one.name for one in chosen(["governed_tools_list_200"])]
+    assert names == ["direct_tools_list_200", "forwarder_tools_list_200", "tools_list_200", "governed_tools_list_200"]
     with pytest.raises(ValueError, match="no scenario fast"):
         chosen(["fast"])
 

@@ -27,6 +27,7 @@ from mcp_gateway.envelopes.observability.lines import MemoryLines
 from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places
+from mcp_gateway.govern import Policies
 from mcp_gateway.ingress.exchange import Limits
 from mcp_gateway.ingress.handshake import HandshakeEndpoint
 from mcp_gateway.ingress.modern_endpoint import ModernEndpoint
@@ -130,7 +131,9 @@ class Rig:
         door: Doorway | None = None,
         connect: App | None = None,
         identity: Mapping[str, Any] | None = None,
+        policies: Policies | None = None,
     ) -> None:
+        self.policies = policies
         self.door: Live[Doorway] = Live(door or ByHeader())
         self.terminal = Terminal()
         self.watch = ScriptedWatch()
@@ -171,7 +174,7 @@ class Rig:
         self.defects.append((request_id, error))
 
     def _compile(self, held: Mapping[str, Inventory]) -> Mapping[str, Served]:
-        return snapshot(self.settings, catalogs(self.settings, held), self.standing).served
+        return snapshot(self.settings, catalogs(self.settings, held), self.standing, self.policies, held).served
 
     def swap(self, *inventories: Inventory, changed: Sequence[Change] = ()) -> None:
         """Put other inventories in force, as a reload does."""

@@ -220,7 +220,7 @@ def test_hidden_and_other_files_are_not_virtual_servers(tmp_path: Path) -> None:
     [
         ("", SERVER, "No policies"),
         ("policies: none", SERVER, "policies: none"),
-        ("policies: {mode: audit}", SERVER, "`policies` has no effect"),
+        ("policies: {path: virtual_servers, mode: audit}", SERVER, "what they deny is recorded and done all the same"),
         ("telemetry: {trace_ratio: 0.5}", SERVER, "`telemetry` has no effect"),
         ("metadata: {mode: audit}", SERVER, "`metadata` has no effect"),
         (
@@ -232,11 +232,6 @@ def test_hidden_and_other_files_are_not_virtual_servers(tmp_path: Path) -> None:
             "  up: {url: 'https://up.example/mcp', auth: {type: authorization_code}}\nidentity: {anonymous: never}",
             SERVER,
             "upstream `up`: nobody can connect an account",
-        ),
-        (
-            "",
-            SERVER + "rate_limits: [{id: a, limit: 1, unit: calls_per_day, mode: audit}]",
-            "`rate_limits` in audit mode",
         ),
         ("", SERVER + "    tools: {x: {cost: 1}}", "`cost` has no effect"),
     ],

@@ -6,19 +6,14 @@ Redis is away, everybody holds it, and the claims alone keep order.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from hashlib import sha256
 from typing import Final
 
-import structlog
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
-from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.core.secret import Secret
+from mcp_gateway.core.state.redis_store import RedisStore
 
 SECONDS: Final = 1.0
 """The longest that Redis is waited for."""
@@ -26,42 +21,28 @@ SECONDS: Final = 1.0
 PAUSE: Final = 5.0
 """How long Redis is left alone after it failed: meanwhile nobody waits for it."""
 
-_CONNECTIONS: Final = 16
-
 _RELEASE: Final = """
 if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) end
 return 0
 """
 """Only who took it may give it back: a lease that ran out may be somebody else's by now."""
 
-_log = structlog.get_logger("state")
-
 
 class RedisLease:
     """Implements `envelopes.identity.refresh.Lease`. Make it inside the running loop, close it there."""
 
-    __slots__ = ("_held", "_prefix", "_redis", "_resume_at", "failures")
+    __slots__ = ("_held", "_prefix", "_store")
 
     def __init__(self, url: Secret, *, tenant: str) -> None:
         """`url` is ``redis://…``, ``rediss://…`` or ``unix://…``. Raises `ConfigurationError` for any other."""
         self._prefix = f"mcp-gateway:{tenant}:lease:"
         self._held: dict[str, str] = {}
-        self._resume_at = 0.0
-        self.failures = 0
+        self._store = RedisStore(url, purpose="lease store", seconds=SECONDS, pause=PAUSE)
+
+    @property
+    def failures(self) -> int:
         """How often Redis could not be asked."""
-        try:
-            self._redis: Redis = Redis.from_url(
-                url.reveal(),
-                socket_timeout=SECONDS,
-                socket_connect_timeout=SECONDS,
-                max_connections=_CONNECTIONS,
-                # What fails is claimed in the database at once: trying again would only be slower.
-                retry=Retry(NoBackoff(), 0),
-            )
-            return
-        except ValueError:
-            pass  # its text may quote the URL
-        raise ConfigurationError([Problem("state.redis", 0, 0, "this is no URL of a Redis server")])
+        return self._store.failures
 
     async def acquire(self, key: str, seconds: float) -> bool:
         """Take the lease of `key` for `seconds`; False if another holds it. True as well while Redis is away."""
@@ -83,23 +64,15 @@ class RedisLease:
 
     async def close(self) -> None:
         """Close all connections; leases that are held run out by themselves."""
-        await self._redis.aclose()
+        await self._store.close()
 
     async def _asked(self, *command: str) -> bool | None:
         """Whether the command did something; None if Redis cannot be asked."""
-        clock = asyncio.get_running_loop().time
-        if clock() < self._resume_at:
-            return None
-        try:
-            async with asyncio.timeout(SECONDS):
-                done = await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]  # as it ships
-                return bool(done)
-        except (RedisError, OSError) as error:  # OSError: TimeoutError too
-            kind = type(error).__name__
-        self.failures += 1
-        self._resume_at = clock() + PAUSE
-        _log.warning("lease store failed", kind=kind)
-        return None
+
+        async def done(redis: Redis) -> bool:
+            return bool(await redis.execute_command(*command))  # type: ignore[no-untyped-call]  # as it ships
+
+        return await self._store.ask(done)
 
     def _name(self, key: str) -> str:
         # Keys hold names of people: what reads Redis need not see them.

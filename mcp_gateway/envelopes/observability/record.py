@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import GatewayError, Refusal
@@ -87,6 +87,7 @@ class Audit:
                     "method": _short(call.method),
                     "upstream": notes.get("upstream"),
                     "target": _short(notes.get("target")),
+                    **decided(notes),
                     "outcome": outcome,
                     "reason": reason,
                     "client": _short((call.client.info or {}).get("name")),
@@ -96,6 +97,15 @@ class Audit:
                     "upstream_ms": round(call.trail.upstream_seconds * 1000, 3),
                 }
             )
+
+
+_DECIDED: Final = ("decision", "release", "policies", "policy_failure", "would", "would_policies")
+"""What policies leave on a call's trail; ids of policies and words, nothing of a caller."""
+
+
+def decided(notes: Mapping[str, object]) -> dict[str, object]:
+    """What was decided on a call and by which policies; nothing where none were asked."""
+    return {name: notes[name] for name in _DECIDED if name in notes}
 
 
 def _short(value: object, most: int = _MAX_TEXT) -> str | None:

@@ -6,9 +6,9 @@ The engine behind the door is a `Decide`; `unrestricted` is the engine of a conf
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from mcp_gateway.core.errors import Forbidden
 from mcp_gateway.core.pipeline import Handler
@@ -34,6 +34,12 @@ class Decide(Protocol[C_contra]):
     def __call__(self, call: C_contra) -> Decision: ...
 
 
+class Release(Protocol[C_contra]):
+    """Whether the result of a call has to be decided on too: how, or None where no policy looks at it."""
+
+    def __call__(self, call: C_contra) -> Callable[[Any], Decision] | None: ...
+
+
 class Permitted(Generic[C]):
     """A call that went through the door, with the decision that let it pass."""
 
@@ -47,18 +53,25 @@ class Permitted(Generic[C]):
 
 
 class Authorize(Generic[C]):
-    """Asks `decide` and lets the call through, or raises `Forbidden` with the determining policies."""
+    """Asks `decide` and lets the call through, or raises `Forbidden` with the determining policies.
 
-    __slots__ = ("_decide",)
+    With `release`, results that a policy looks at are let out only if it says so: the call has been carried out
+    then, and its result is withheld.
+    """
 
-    def __init__(self, decide: Decide[C]) -> None:
+    __slots__ = ("_decide", "_release")
+
+    def __init__(self, decide: Decide[C], release: Release[C] | None = None) -> None:
         self._decide = decide
+        self._release = release
 
     def __call__(self, call: C, call_next: Handler[Permitted[C], R]) -> Awaitable[R]:
         decision = self._decide(call)
         if not decision.allowed:
             raise Forbidden("denied by policy", policies=decision.policies)
-        return call_next(Permitted(call, decision, door=_DOOR))
+        permitted = Permitted(call, decision, door=_DOOR)
+        judge = None if self._release is None else self._release(call)
+        return call_next(permitted) if judge is None else _released(permitted, call_next, judge)
 
     def guarding(self, call_next: Handler[Permitted[C], R]) -> Handler[C, R]:
         """The handler that stands for everything behind this door."""
@@ -67,6 +80,14 @@ class Authorize(Generic[C]):
             return self(call, call_next)
 
         return handler
+
+
+async def _released(permitted: Permitted[C], call_next: Handler[Permitted[C], R], judge: Callable[[R], Decision]) -> R:
+    result = await call_next(permitted)
+    decision = judge(result)
+    if not decision.allowed:
+        raise Forbidden("the result is withheld by policy", policies=decision.policies)
+    return result
 
 
 _ALLOWED = Decision(allowed=True)

@@ -1,0 +1,135 @@
+"""One decision, as a gateway would make it: the agent's words in, the verdict of the policies out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from mcp_gateway.cli.policy.world import World
+from mcp_gateway.core.errors import InvalidArguments
+from mcp_gateway.core.principal import ANONYMOUS, Principal
+from mcp_gateway.envelopes.policy.cedar.compiled import Compiled
+from mcp_gateway.envelopes.policy.cedar.engine import Verdict
+from mcp_gateway.envelopes.policy.cedar.model import Json, Output, PolicyText, Question, Subject
+from mcp_gateway.govern import Policies, govern
+from mcp_gateway.settings.settings import Settings
+
+LOOPBACK: Final = "127.0.0.1"
+_ACCOUNT: Final = "virtual_account:"
+
+
+class Unanswerable(Exception):
+    """The question cannot be asked: there is no such tool, or the call would not get as far as the policies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One call as an agent makes it. `tool` is the exposed name; `output` what a result's structured content is."""
+
+    principal: Principal
+    server: str
+    tool: str
+    arguments: Json = field(default_factory=dict)
+    metadata: Mapping[str, str] | None = None
+    output: Json | None = None
+    is_error: bool = False
+    now: datetime | None = None
+    ip: str = LOOPBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the policies say before the call and, where that was yes and there is an output, after it."""
+
+    subject: Subject
+    before: Verdict
+    after: Verdict | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The one that counts."""
+        return self.before if self.after is None else self.after
+
+
+class Decider:
+    """Asks the policies of `text` over `world`."""
+
+    def __init__(self, world: World, text: PolicyText) -> None:
+        self._world = world
+        policies = Policies(text, Compiled(text), audit=False)
+        governance = govern(policies, world.facts, world.catalogs)
+        self._engine = governance.engine
+        self._subjects = governance.subjects
+
+    def decide(self, ask: Ask) -> Answer:
+        """The answer to `ask`. Raises `Unanswerable`."""
+        catalog = self._world.catalogs.get(ask.server)
+        if catalog is None:
+            raise Unanswerable(f"there is no virtual server {ask.server!r}")
+        tool = catalog.tools.get(ask.tool)
+        if tool is None:
+            down = ", ".join(catalog.unavailable)
+            raise Unanswerable(f"{ask.server} has no tool {ask.tool!r}" + (f" (not available: {down})" if down else ""))
+        arguments: dict[str, Any] = dict(ask.arguments)
+        problem = tool.check(arguments)
+        if problem is not None:
+            raise Unanswerable(f"the arguments do not fit the tool: {problem[1]} (at {problem[0] or '/'})")
+        try:
+            given = tool.bind(arguments, ask.principal) if tool.bind is not None else arguments
+        except InvalidArguments as error:
+            raise Unanswerable(error.message) from error
+        subject = self._subjects[ask.server].tools[ask.tool]
+        question = Question(ask.principal, subject, ask.now or datetime.now(UTC), ask.ip, given, metadata=ask.metadata)
+        before = self._engine.decide(question)
+        if not before.allowed or ask.output is None or not self._engine.reads_output(ask.principal, subject):
+            return Answer(subject, before)
+        output = Output(ask.output, ask.is_error, len(orjson.dumps(ask.output)), ("text",))
+        after = Question(ask.principal, subject, question.now, ask.ip, given, metadata=ask.metadata, output=output)
+        return Answer(subject, before, self._engine.decide(after))
+
+
+def principal_of(
+    name: str,
+    settings: Settings,
+    *,
+    teams: tuple[str, ...] = (),
+    scopes: tuple[str, ...] = (),
+    email: str | None = None,
+    claims: Mapping[str, object] | None = None,
+    client_id: str | None = None,
+) -> Principal:
+    """The principal called `name`: ``<issuer name>|<sub>``, ``virtual_account:<name>`` or ``anonymous``.
+
+    Raises `Unanswerable` for a name of none of these forms and for an issuer that is not configured.
+    """
+    if name == ANONYMOUS.id:
+        return ANONYMOUS
+    if name.startswith(_ACCOUNT):
+        return Principal(
+            id=name,
+            subject=name.removeprefix(_ACCOUNT),
+            kind="virtual_account",
+            teams=teams,
+            scopes=frozenset(scopes),
+            claims=claims or {},
+        )
+    short, bar, subject = name.partition("|")
+    if not bar or not subject:
+        raise Unanswerable(f"{name!r} is no principal: write `issuer name|sub`, `virtual_account:name` or `anonymous`")
+    known = {issuer.name: issuer.issuer for issuer in settings.identity.issuers}
+    if known and short not in known:
+        raise Unanswerable(f"there is no issuer {short!r}; known: {', '.join(sorted(known))}")
+    return Principal(
+        id=name,
+        subject=subject,
+        issuer=known.get(short, short),
+        email=email,
+        teams=teams,
+        scopes=frozenset(scopes),
+        claims=claims or {},
+        client_id=client_id,
+    )

@@ -1,0 +1,191 @@
+"""The engine behind the door: one question in, one verdict out, without waiting.
+
+It fails closed. Cedar skips a policy that errors and says so beside its decision; here any error denies. A request
+that does not fit the schema, a principal of whom not everything is known, a value that a policy would read and that
+Cedar cannot hold exactly: each denies, and is told apart from a policy's own no.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from cedarpy import AuthzResult, Decision, Entities, PolicySet, is_authorized_batch
+
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.policy.cedar.compiled import Compiled, Slice
+from mcp_gateway.envelopes.policy.cedar.entities import IncompleteIdentity, entities_text, principal_uid
+from mcp_gateway.envelopes.policy.cedar.fit import Fit, Fitted
+from mcp_gateway.envelopes.policy.cedar.model import Facts, Question, Subject, Uid
+from mcp_gateway.envelopes.policy.cedar.reads import touches
+
+MAX_HELD: Final = 4096
+"""Most entity sets kept: one for each principal and what it acts upon, a few KiB each."""
+
+_VALUES: Final = frozenset({"input", "output"})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the policies say.
+
+    `policies` are the ids of the determining ones, none where nothing permits. `failure` says why no policy could
+    decide; the verdict is no then. `would` is what the verdict would be if the policies in audit mode counted,
+    None where they change nothing, with `would_policies` as its determining ones.
+    """
+
+    allowed: bool
+    policies: tuple[str, ...] = ()
+    failure: str | None = None
+    would: bool | None = None
+    would_policies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is the same for every call of one principal to one thing."""
+
+    principal: Principal
+    entities: Entities
+    slice: Slice
+
+
+class Engine:
+    """Decides by one set of policies, over what one schema knows. Immutable but for its caches.
+
+    What the schema says is held before the evaluation instead of during it: actions that it does not have are denied
+    here, and `Fit` writes every value by its type, so that a context always conforms. What no policy in question
+    reads is not written at all.
+    """
+
+    def __init__(self, compiled: Compiled, fits: Mapping[Uid, Fit], actions: frozenset[str], facts: Facts) -> None:
+        self._compiled = compiled
+        self._fits = fits
+        self._actions = actions
+        self._untyped = Fit.of(None, facts.metadata)
+        self._held: OrderedDict[tuple[int, str, Uid, str], _Known] = OrderedDict()
+
+    @classmethod
+    def of(cls, compiled: Compiled, schema: Mapping[str, Any], facts: Facts) -> Engine:
+        """`schema` is that of `facts`. Raises `ValueError` where it is blank or wrong: nothing would be typed."""
+        actions = frozenset(schema.get("", {}).get("actions", ()))
+        if not actions:
+            raise ValueError("the schema has no actions")
+        fits = {tool.uid: Fit.of(tool, facts.metadata) for tool in facts.tools if tool.action in actions}
+        fits |= {prompt.uid: Fit.of(prompt, facts.metadata) for prompt in facts.prompts}
+        return cls(compiled, fits, actions, facts)
+
+    def decide(self, question: Question) -> Verdict:
+        """Whether the call may be made; with an `output`, whether the result may be handed out."""
+        subject = question.subject
+        try:
+            known = self._known(question.principal, subject)
+        except _Undecidable as error:
+            return Verdict(False, failure=str(error))
+        cut = known.slice
+        fitted = self._fits.get(subject.resource, self._untyped).fit(question, cut.roots)
+        request = _request(question.principal, subject)
+        if fitted.omitted or fitted.all_omitted:
+            failure = self._blind(request, known, fitted)
+            if failure is not None:
+                return Verdict(False, failure=failure)
+        request["context"] = fitted.text
+        verdict = self._ask(request, cut.enforced, known.entities)
+        if cut.shadow is None:
+            return verdict
+        shadow = self._ask(request, cut.shadow, known.entities)
+        if shadow.allowed == verdict.allowed:
+            return verdict
+        return replace(verdict, would=shadow.allowed, would_policies=shadow.policies)
+
+    def reads_output(self, principal: Principal, subject: Subject) -> bool:
+        """Whether a result has to be asked about again."""
+        try:
+            return self._known(principal, subject).slice.late
+        except _Undecidable:
+            return True
+
+    def possible(self, principal: Principal, subjects: Sequence[Subject]) -> list[bool]:
+        """For each of `subjects`, all addressed through one virtual server, whether some call could be permitted.
+
+        One evaluation in part for all: see `possible.py`. Where not everything is known of the principal, none is.
+        """
+        try:
+            entities = Entities.from_json_str(entities_text(principal, subjects))
+        except (IncompleteIdentity, ValueError):
+            return [False] * len(subjects)
+        requests = [_request(principal, subject) | {"context": "{}"} for subject in subjects]
+        answers = is_authorized_batch(requests, self._compiled.possible, entities)
+        return [
+            subject.action in self._actions and answer.allowed and not answer.diagnostics.errors
+            for subject, answer in zip(subjects, answers, strict=True)
+        ]
+
+    def _ask(self, request: dict[str, Any], policies: PolicySet, entities: Entities) -> Verdict:
+        answer = is_authorized_batch([request], policies, entities)[0]
+        if answer.diagnostics.errors or answer.decision is Decision.NoDecision:
+            # Not the engine's words: they may quote what the caller sent.
+            return Verdict(False, self._ids(answer), failure="a policy could not be evaluated")
+        return Verdict(answer.allowed, self._ids(answer))
+
+    def _blind(self, request: dict[str, Any], known: _Known, fitted: Fitted) -> str | None:
+        """Why the call is refused if a policy that could apply reads what the context cannot show."""
+        reading = {
+            key
+            for key, read in known.slice.reads.items()
+            if any(
+                path[0] in _VALUES
+                and (fitted.all_omitted or any(touches(path, left_out) for left_out in fitted.omitted))
+                for path in read
+            )
+        }
+        if not reading:
+            return None
+        answer = is_authorized_batch([request | {"context": "{}"}], self._compiled.relevant, known.entities)[0]
+        if answer.diagnostics.errors or reading.intersection(answer.diagnostics.reasons):
+            return "a policy reads a value that cannot be represented exactly"
+        return None
+
+    def _ids(self, answer: AuthzResult) -> tuple[str, ...]:
+        return tuple(sorted(self._compiled.ids.get(key, key) for key in answer.diagnostics.reasons))
+
+    def _known(self, principal: Principal, subject: Subject) -> _Known:
+        # By identity: a verified token keeps its principal, and comparing claims would cost more than the decision.
+        key = (id(principal), subject.action, subject.resource, subject.server)
+        held = self._held.get(key)
+        if held is not None and held.principal is principal:
+            self._held.move_to_end(key)
+            return held
+        fresh = self._held[key] = self._learn(principal, subject)
+        if len(self._held) > MAX_HELD:
+            self._held.popitem(last=False)
+        return fresh
+
+    def _learn(self, principal: Principal, subject: Subject) -> _Known:
+        if subject.action not in self._actions:
+            raise _Undecidable("the schema does not know this action")
+        try:
+            entities = Entities.from_json_str(entities_text(principal, (subject,)))
+        except IncompleteIdentity as error:
+            raise _Undecidable(str(error)) from error
+        except ValueError as error:
+            raise _Undecidable("the identity is unusable") from error
+        request = _request(principal, subject) | {"context": "{}"}
+        answer = is_authorized_batch([request], self._compiled.scopes, entities)[0]
+        if answer.diagnostics.errors or answer.decision is Decision.NoDecision:
+            return _Known(principal, entities, self._compiled.whole())
+        return _Known(principal, entities, self._compiled.slice(frozenset(answer.diagnostics.reasons)))
+
+
+class _Undecidable(Exception):
+    """There is nothing to hold policies against. The message is public."""
+
+
+def _request(principal: Principal, subject: Subject) -> dict[str, Any]:
+    return {
+        "principal": principal_uid(principal).json(),
+        "action": {"type": "Action", "id": subject.action},
+        "resource": subject.resource.json(),
+    }

@@ -1,0 +1,151 @@
+"""The rules of one virtual server, compiled: which calls each is about, and in which pools it counts them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from hashlib import sha256
+from itertools import product
+from typing import Final, Literal, Protocol
+
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.policy.limits.gcra import Rate, Unit
+
+SHARED: Final = ""
+"""Stands for what a call does not have. Such calls share a pool: leaving something out is no way round a limit."""
+
+TEAMS: Final = 16
+"""The most teams of one caller that are counted apart. The rest share a pool, so that a call stays cheap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What limits see of a call. `tool` is the upstream's own name, `exposed` the one that the agent used."""
+
+    server: str
+    principal: Principal
+    upstream: str
+    tool: str
+    exposed: str
+
+
+class WhenSpec(Protocol):
+    """Which calls; what is empty matches everything."""
+
+    @property
+    def subjects(self) -> Sequence[str]: ...
+    @property
+    def tools(self) -> Sequence[str]: ...
+
+
+class LimitSpec(Protocol):
+    """One limit as an admin writes it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def unit(self) -> Unit: ...
+    @property
+    def per(self) -> Sequence[str]: ...
+    @property
+    def when(self) -> WhenSpec: ...
+    @property
+    def mode(self) -> Literal["enforce", "audit"]: ...
+    @property
+    def on_store_error(self) -> Literal["allow", "deny"]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One compiled limit. `name` stands for all that decides its pools: a rule that changes starts with fresh ones."""
+
+    id: str
+    server: str
+    name: str
+    rate: Rate
+    per: tuple[str, ...]
+    subjects: frozenset[str]
+    tools: re.Pattern[str] | None
+    enforced: bool
+    fails_open: bool
+
+    @classmethod
+    def of(cls, server: str, spec: LimitSpec) -> Rule:
+        """The rule `spec` of the virtual server `server`."""
+        per = tuple(sorted(set(spec.per)))
+        globs = [translate(glob) for glob in spec.when.tools]
+        return cls(
+            id=spec.id,
+            server=server,
+            name="\0".join((server, spec.id, str(spec.limit), spec.unit, *per)),
+            rate=Rate.of(spec.limit, spec.unit),
+            per=per,
+            subjects=frozenset(spec.when.subjects),
+            tools=re.compile("|".join(globs)) if globs else None,
+            enforced=spec.mode == "enforce",
+            fails_open=spec.on_store_error == "allow",
+        )
+
+    def matches(self, call: Counted) -> bool:
+        """Whether the rule is about `call`. Globs are held against all three names that a tool goes by."""
+        if self.tools is not None:
+            names = (f"{call.upstream}/{call.tool}", call.tool, call.exposed)
+            if not any(self.tools.match(name) for name in names):
+                return False
+        return not self.subjects or not self.subjects.isdisjoint(_subjects(call.principal))
+
+    def pools(self, call: Counted) -> list[bytes]:
+        """The keys of the pools that must all have room for `call`: several where the caller is in several teams."""
+        values = [_VALUES[per](call) for per in self.per]
+        return [_key(self.name, combination) for combination in product(*values)]
+
+
+def rules_of(specs: Mapping[str, Sequence[LimitSpec]]) -> dict[str, tuple[Rule, ...]]:
+    """The rules of those virtual servers that have any."""
+    return {server: tuple(Rule.of(server, spec) for spec in rules) for server, rules in specs.items() if rules}
+
+
+def _subjects(principal: Principal) -> set[str]:
+    teams = {f"team:{team}" for team in principal.teams}
+    if principal.kind == "virtual_account":
+        return {principal.id, *teams}
+    known = (principal.id, principal.subject, principal.email)
+    return {f"user:{name}" for name in known if name is not None} | teams
+
+
+def _user(call: Counted) -> Sequence[str]:
+    return (call.principal.id if call.principal.kind == "user" else SHARED,)
+
+
+def _account(call: Counted) -> Sequence[str]:
+    return (call.principal.id if call.principal.kind == "virtual_account" else SHARED,)
+
+
+def _teams(call: Counted) -> Sequence[str]:
+    teams = sorted(set(call.principal.teams) - {SHARED})
+    return (*teams[:TEAMS], SHARED) if len(teams) > TEAMS else teams or (SHARED,)
+
+
+def _tool(call: Counted) -> Sequence[str]:
+    return (f"{call.upstream}/{call.tool}",)
+
+
+_VALUES: Final[Mapping[str, Callable[[Counted], Sequence[str]]]] = {
+    "user": _user,
+    "virtual_account": _account,
+    "team": _teams,
+    "tool": _tool,
+}
+
+
+def _key(name: str, values: Sequence[str]) -> bytes:
+    # Of one length whatever a caller is called, and nothing that reads a store learns who calls.
+    digest = sha256(name.encode())
+    for value in values:
+        encoded = value.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:%b" % (len(encoded), encoded))
+    return digest.digest()

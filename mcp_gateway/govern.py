@@ -1,0 +1,106 @@
+"""The policy envelope, built: from the texts of the policies and what upstreams really offer to a decision.
+
+Policies are parsed and checked when a configuration is loaded. The engine is made anew whenever an upstream's offer
+changes, since its schema is made of what is really offered; the policies stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mcp_gateway.calls.decide import DecideByPolicy
+from mcp_gateway.calls.subjects import Subjects
+from mcp_gateway.catalog.catalog import Catalog
+from mcp_gateway.core.errors import ConfigurationError, Problem
+from mcp_gateway.envelopes.policy.cedar.check import check
+from mcp_gateway.envelopes.policy.cedar.compiled import Compiled
+from mcp_gateway.envelopes.policy.cedar.engine import Engine
+from mcp_gateway.envelopes.policy.cedar.model import Facts, PolicyText, Remark, Source, ToolFacts
+from mcp_gateway.envelopes.policy.cedar.read_policies import read_policies
+from mcp_gateway.envelopes.policy.cedar.schema import cedar_schema
+from mcp_gateway.envelopes.policy.cedar.visibility import Visibility
+from mcp_gateway.methods.offer import ByPolicy, Everything, Offer
+from mcp_gateway.settings.governance import PolicySettings
+from mcp_gateway.settings.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The policies of one configuration: their text, and compiled. `audit`: only record what would be denied."""
+
+    text: PolicyText
+    compiled: Compiled
+    audit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Governance:
+    """The policies at work over one state of all catalogs."""
+
+    audit: bool
+    engine: Engine
+    decide: DecideByPolicy
+    subjects: Mapping[str, Subjects]
+
+    def offer(self, catalog: Catalog) -> Offer:
+        """The part of `catalog` that each caller may see; all of it where nothing is denied."""
+        if self.audit:
+            return Everything(catalog)
+        return ByPolicy(catalog, self.subjects[catalog.server], Visibility(self.engine), self.decide.may_read)
+
+
+def policies_of(settings: Settings) -> Policies | None:
+    """The policies that `settings` holds, parsed; None without any.
+
+    Raises `ConfigurationError` with every problem that needs no schema to be seen.
+    """
+    if settings.policies is None or not isinstance(settings.gateway.policies, PolicySettings):
+        return None
+    sources = [Source(_shown(path, settings), text) for path, text in settings.policies]
+    text = read_policies(sources, folder=_shown(settings.gateway.policies.path, settings))
+    _refuse(text.remarks)
+    try:
+        compiled = Compiled(text)
+    except ValueError as error:
+        raise ConfigurationError([Problem("policies", 0, 0, f"not a set of policies: {error}")]) from error
+    return Policies(text, compiled, audit=settings.gateway.policies.mode == "audit")
+
+
+def checked(policies: Policies, facts: Facts, servers: Sequence[str]) -> Sequence[Remark]:
+    """Hold `policies` against what there is; the warnings. Raises `ConfigurationError` where a policy is wrong."""
+    remarks = check(policies.text, cedar_schema(facts), facts, servers=servers)
+    _refuse(remarks)
+    return [remark for remark in (*policies.text.remarks, *remarks) if remark.severity == "warning"]
+
+
+def govern(policies: Policies, facts: Facts, catalogs: Mapping[str, Catalog]) -> Governance:
+    """The policies over `catalogs`, whose tools are those of `facts` and the gateway's own."""
+    own = [
+        ToolFacts(tool.upstream, tool.upstream_name, tool.definition["inputSchema"])
+        for catalog in catalogs.values()
+        for tool in catalog.tools.values()
+        if tool.connects
+    ]
+    facts = replace(facts, tools=(*facts.tools, *{tool.uid: tool for tool in own}.values()))
+    engine = Engine.of(policies.compiled, cedar_schema(facts), facts)
+    subjects = {
+        name: Subjects.of(name, facts, catalog.tools.values(), catalog.prompts.values())
+        for name, catalog in catalogs.items()
+    }
+    return Governance(policies.audit, engine, DecideByPolicy(engine, subjects, audit=policies.audit), subjects)
+
+
+def _refuse(remarks: Sequence[Remark]) -> None:
+    problems = [
+        Problem(remark.file, remark.line, remark.column, remark.message)
+        for remark in remarks
+        if remark.severity == "error"
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _shown(path: Path, settings: Settings) -> str:
+    return str(path.relative_to(settings.base_dir) if path.is_relative_to(settings.base_dir) else path)
