@@ -35,7 +35,7 @@ from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places
 from mcp_gateway.envelopes.policy.limits.at import pools_at
-from mcp_gateway.govern import Policies, checked, policies_of
+from mcp_gateway.govern import Policies, checked, policies_of, same_policies
 from mcp_gateway.identify import Identity
 from mcp_gateway.ingress.exchange import Limits
 from mcp_gateway.ingress.handshake import HandshakeEndpoint
@@ -302,11 +302,13 @@ class Gateway:
         self._standing.pools.keep({rule.name for rules in limits(settings).values() for rule in rules})
         if not self._started:
             return
+        # Nobody knows whose lists other policies change without asking for each: all are told to look.
+        decided = frozenset() if same_policies(old.policies, policies) else frozenset(Change)
         for name, catalog in compiled.items():
             before = old.catalogs.get(name)
             if before is None:
                 continue
-            changed = changed_lists(before, catalog) | announced.get(name, frozenset())
+            changed = changed_lists(before, catalog) | announced.get(name, frozenset()) | decided
             if changed:
                 self._log.info("lists changed", server=name, lists=sorted(changed))
                 self._hubs[name].publish(changed)

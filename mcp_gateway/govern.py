@@ -68,6 +68,13 @@ def policies_of(settings: Settings) -> Policies | None:
     return Policies(text, compiled, audit=settings.gateway.policies.mode == "audit")
 
 
+def same_policies(one: Policies | None, other: Policies | None) -> bool:
+    """Whether the two let everybody see the same."""
+    if one is None or other is None:
+        return one is other
+    return (one.text.digest, one.audit) == (other.text.digest, other.audit)
+
+
 def checked(policies: Policies, facts: Facts, servers: Sequence[str]) -> Sequence[Remark]:
     """Hold `policies` against what there is; the warnings. Raises `ConfigurationError` where a policy is wrong."""
     remarks = check(policies.text, cedar_schema(facts), facts, servers=servers)

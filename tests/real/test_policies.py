@@ -93,6 +93,19 @@ async def test_a_permission_holds_for_its_virtual_server_only(tmp_path: Path, le
         assert (await here.desk.call("close_period", {"period": "2026-10"})).code == -32602
 
 
+async def test_who_listens_is_told_when_policies_change_what_is_listed(tmp_path: Path, ledger: Server) -> None:
+    async with site(tmp_path, ledger, PERMIT_POST) as here:
+        wanted = {"notifications": {"toolsListChanged": True}}
+        async with here.desk.open("subscriptions/listen", wanted) as response:
+            lines = (line async for line in response.aiter_lines() if line.startswith("data:"))
+            assert "acknowledged" in await anext(lines)
+            assert (await here.gateway.reload()).ok  # the same policies: nothing to tell
+            here.write('@id("nothing") permit (principal, action == Action::"ledger/reconcile", resource);')
+            assert (await here.gateway.reload()).ok
+            assert "notifications/tools/list_changed" in await anext(lines)
+        assert await here.names(here.desk) == ["reconcile"]
+
+
 async def test_a_reload_puts_policies_in_force_with_the_configuration(tmp_path: Path, ledger: Server) -> None:
     async with site(tmp_path, ledger, PERMIT_POST) as here:
         before = here.gateway.snapshot()["version"]

@@ -99,12 +99,22 @@ class Audit:
             )
 
 
-_DECIDED: Final = ("decision", "release", "policies", "policy_failure", "would", "would_policies")
-"""What policies leave on a call's trail; ids of policies and words, nothing of a caller."""
+_DECIDED: Final = (
+    "decision",
+    "release",
+    "policies",
+    "policy_failure",
+    "would",
+    "would_policies",
+    "limit",
+    "would_limit",
+    "uncounted_limits",
+)
+"""What policies and limits leave on a call's trail; ids of theirs and words, nothing of a caller."""
 
 
 def decided(notes: Mapping[str, object]) -> dict[str, object]:
-    """What was decided on a call and by which policies; nothing where none were asked."""
+    """What was decided on a call, by which policies and limits; nothing where none were asked."""
     return {name: notes[name] for name in _DECIDED if name in notes}
 
 

@@ -136,6 +136,14 @@ async def test_redis_admits_exactly_the_limit_to_all_and_recovers(tmp_path: Path
             await each.close()
 
 
+async def test_more_calls_than_connections_are_all_counted(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as server:
+        pools = RedisPools(server.url, tenant="one")
+        found = await asyncio.gather(*(pools.admit(asked(rule(limit=50))) for _ in range(200)))
+        assert None not in found and sum(waits == [0] for waits in found) == 50
+        await pools.close()
+
+
 async def test_a_wrong_redis_is_not_waited_for_by_every_call() -> None:
     pools = RedisPools(Secret("redis://127.0.0.1:1/0"), tenant="one")
     assert [await pools.admit(asked(rule())) for _ in range(5)] == [None] * 5
