@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mcp_gateway.core.errors import ConfigurationError
+from mcp_gateway.govern import Policies, policies_of
 from mcp_gateway.settings.load import load
 from mcp_gateway.settings.settings import Settings
 from mcp_gateway.settings.upstreams import HttpUpstream, StdioUpstream
@@ -29,6 +30,7 @@ def check(
     """Check gateway.yaml and the virtual servers, and say what they amount to."""
     try:
         settings = load(config, os.environ)
+        policies = policies_of(settings)
     except ConfigurationError as error:
         if json_:
             _print_json(_failure(error))
@@ -36,9 +38,9 @@ def check(
             print_problems(error, Console(stderr=True, highlight=False, soft_wrap=True))
         raise typer.Exit(WRONG) from None
     if json_:
-        _print_json(_facts(settings))
+        _print_json(_facts(settings) | {"policies": None if policies is None else len(policies.text.policies)})
     else:
-        _print_summary(settings, Console(highlight=False, soft_wrap=True))
+        _print_summary(settings, policies, Console(highlight=False, soft_wrap=True))
 
 
 def print_problems(error: ConfigurationError, console: Console) -> None:
@@ -53,7 +55,7 @@ def print_problems(error: ConfigurationError, console: Console) -> None:
     console.print(Text(f"{count} problem{'' if count == 1 else 's'}", "bold red"))
 
 
-def _print_summary(settings: Settings, console: Console) -> None:
+def _print_summary(settings: Settings, policies: Policies | None, console: Console) -> None:
     for notice in settings.notices:
         console.print(Text.assemble(("notice: ", "yellow"), _printable(notice)))
     upstreams = Table("Upstream", "Kind", "Target", "Protocol", box=None, pad_edge=False)
@@ -64,9 +66,15 @@ def _print_summary(settings: Settings, console: Console) -> None:
     for name, server in settings.servers.items():
         sources = ", ".join(source.upstream for source in server.sources)
         servers.add_row(name, Text(f"{settings.server.base_url}/servers/{name}/mcp"), sources)
+    for remark in policies.text.remarks if policies is not None else ():
+        console.print(Text.assemble(("notice: ", "yellow"), _printable(str(remark))))
     for table in (upstreams, servers):
         if table.row_count:
             console.print(table)
+    if policies is not None:
+        count = len(policies.text.policies)
+        console.print(f"{count} polic{'y' if count == 1 else 'ies'} can be read.", end=" ")
+        console.print("`mcp-gateway policy check` holds them against the real tools.")
     console.print(
         Text(f"The configuration is fine: {_count(settings.servers, 'virtual server')}, ", "green")
         + Text(f"{_count(settings.upstreams, 'upstream')}.", "green")

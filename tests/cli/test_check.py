@@ -43,6 +43,18 @@ def test_json(tmp_path: Path) -> None:
     assert facts["upstreams"]["time"]["kind"] == "stdio"
 
 
+def test_policies_are_read(tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "a.cedar").write_text('@id("a") permit (principal, action, resource);')
+    path = str(write(tmp_path, GATEWAY + "policies: {path: policies}\n", one=SERVER))
+    code, out, _ = run("-c", path)
+    assert code == 0 and "1 policy can be read" in out
+    assert json.loads(run("--json", "-c", path)[1])["policies"] == 1
+    (tmp_path / "policies" / "a.cedar").write_text("permit (principal, action resource);")
+    code, _, err = run("-c", path)
+    assert code == 2 and "policies/a.cedar:1:27" in err
+
+
 def test_json_of_problems(tmp_path: Path) -> None:
     path = write(tmp_path, "serer: {}")
     code, out, _ = run("--json", "-c", str(path))
