@@ -98,7 +98,7 @@ def test_a_file_of_cases_that_cannot_be_read_is_two(example: Office, text: str, 
 
 
 def test_the_cases_of_the_user_guide_hold(example: Office) -> None:
-    (block,) = [each for each in blocks(ROOT / "docs/policies.md", "yaml") if each.file is not None]
+    (block,) = [each for each in blocks(ROOT / "docs/policies.md", "yaml") if each.file != "gateway.yaml"]
     (example.folder / "guide.yaml").write_text(block.text)
     code, out, _ = example.run("test", "guide.yaml", "--json")
     assert (code, [each["why"] for each in json.loads(out)["cases"]]) == (0, [None, None])
