@@ -10,10 +10,12 @@ import pytest
 from mcp_gateway.core.asgi.body import BodyTooLarge
 from mcp_gateway.core.errors import (
     ConnectionRequired,
+    Forbidden,
     GatewayError,
     HeaderMismatch,
     IdentityUnavailable,
     InsufficientScope,
+    LimitExceeded,
     MissingCapability,
     Overloaded,
     ProtocolViolation,
@@ -47,6 +49,8 @@ ERRORS: tuple[GatewayError, ...] = (
     InsufficientScope("x"),
     IdentityUnavailable("x"),
     ConnectionRequired("x", upstream="x", link="x"),
+    Forbidden("x"),
+    LimitExceeded("x", limit="x"),
     Overloaded("x"),
     Unreachable("x", sent=False),
     ProtocolViolation("x"),
