@@ -20,6 +20,7 @@ from mcp_gateway.envelopes.policy.cedar.entities import IncompleteIdentity, enti
 from mcp_gateway.envelopes.policy.cedar.fit import Fit, Fitted
 from mcp_gateway.envelopes.policy.cedar.model import Facts, Question, Subject, Uid
 from mcp_gateway.envelopes.policy.cedar.reads import touches
+from mcp_gateway.envelopes.policy.cedar.schema import unspeakable
 
 MAX_HELD: Final = 4096
 """Most entity sets kept: one for each principal and what it acts upon, a few KiB each."""
@@ -70,7 +71,7 @@ class Engine:
     @classmethod
     def of(cls, compiled: Compiled, schema: Mapping[str, Any], facts: Facts) -> Engine:
         """`schema` is that of `facts`. Raises `ValueError` where it is blank or wrong: nothing would be typed."""
-        actions = frozenset(schema.get("", {}).get("actions", ()))
+        actions = frozenset(schema.get("", {}).get("actions", ())) - {tool.action for tool in unspeakable(facts)}
         if not actions:
             raise ValueError("the schema has no actions")
         fits = {tool.uid: Fit.of(tool, facts.metadata) for tool in facts.tools if tool.action in actions}
@@ -112,16 +113,18 @@ class Engine:
 
         One evaluation in part for all: see `possible.py`. Where not everything is known of the principal, none is.
         """
+        known = [subject for subject in subjects if subject.action in self._actions]
         try:
-            entities = Entities.from_json_str(entities_text(principal, subjects))
+            entities = Entities.from_json_str(entities_text(principal, known))
         except (IncompleteIdentity, ValueError):
             return [False] * len(subjects)
-        requests = [_request(principal, subject) | {"context": "{}"} for subject in subjects]
-        answers = is_authorized_batch(requests, self._compiled.possible, entities)
-        return [
-            subject.action in self._actions and answer.allowed and not answer.diagnostics.errors
-            for subject, answer in zip(subjects, answers, strict=True)
-        ]
+        requests = [_request(principal, subject) | {"context": "{}"} for subject in known]
+        answers = iter(is_authorized_batch(requests, self._compiled.possible, entities))
+        found: list[bool] = []
+        for subject in subjects:
+            answer = next(answers) if subject.action in self._actions else None
+            found.append(answer is not None and answer.allowed and not answer.diagnostics.errors)
+        return found
 
     def _ask(self, request: dict[str, Any], policies: PolicySet, entities: Entities) -> Verdict:
         answer = is_authorized_batch([request], policies, entities)[0]

@@ -164,6 +164,14 @@ def test_a_tool_that_the_schema_does_not_know_is_refused() -> None:
     assert not verdict.allowed and verdict.failure is not None
 
 
+def test_a_tool_that_is_called_like_the_group_of_its_upstream_is_refused() -> None:
+    star = ToolFacts("payments", "*", {"type": "object"})
+    asked = engine(ALL, facts=Facts(("payments",), (REFUND, star)))
+    verdict = asked.decide(ask(star, {}))
+    assert not verdict.allowed and verdict.failure == "the schema does not know this action"
+    assert asked.possible(ALICE, [of(star), of(REFUND)]) == [False, True]
+
+
 @pytest.mark.parametrize("schema", [{}, {"": {}}])
 def test_without_a_schema_there_is_no_engine(schema: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
