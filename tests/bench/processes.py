@@ -48,7 +48,7 @@ _EXCHANGE: Final = (
 )
 
 
-_LIMIT: Final = "rate_limits: [{id: person, limit: 1000000000, unit: calls_per_hour, per: [user]}]\n"
+_LIMIT: Final = "rate_limits: [{id: person, limit: 100000000, unit: calls_per_hour, per: [user]}]\n"
 
 POLICIES: Final = 50
 """As many as the policy set of a company may have."""
