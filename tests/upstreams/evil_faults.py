@@ -96,7 +96,8 @@ async def _pour(x: Exchange, piece: bytes, total: int) -> None:
 async def infinite_notifications(x: Exchange) -> None:
     await x.stream()
     while True:
-        await x.event(x.notification())
+        for _ in range(100):
+            await x.event(x.notification())
         # The tests' servers share one loop: without a pause the flood keeps a call of somebody else from being sent.
         await asyncio.sleep(x.pace)
 
@@ -104,7 +105,7 @@ async def infinite_notifications(x: Exchange) -> None:
 async def infinite_comments(x: Exchange) -> None:
     await x.stream()
     while True:
-        await x.send(b": nothing\n\n" * 100)
+        await x.send(b": nothing\n\n" * 1000)
         await asyncio.sleep(x.pace)
 
 
