@@ -74,9 +74,9 @@ class RedisPools:
 
     overflows: Final = 0
 
-    def __init__(self, url: Secret, *, tenant: str) -> None:
-        """`url` is that of a Redis server. Raises `ConfigurationError` for any other."""
-        self._store = RedisStore(url, purpose="limit store", seconds=SECONDS, pause=PAUSE)
+    def __init__(self, url: Secret, *, tenant: str, seconds: float = SECONDS) -> None:
+        """`url` is that of a Redis server, waited for `seconds` at most. Raises `ConfigurationError` for any other."""
+        self._store = RedisStore(url, purpose="limit store", seconds=seconds, pause=PAUSE)
         self._prefix = f"mcp-gateway:{tenant}:limits:"
 
     @property

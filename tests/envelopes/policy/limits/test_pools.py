@@ -119,7 +119,7 @@ def test_globs_match_every_name_of_a_tool(glob: str) -> None:
 
 async def test_redis_admits_exactly_the_limit_to_all_and_recovers(tmp_path: Path) -> None:
     with redis_server(tmp_path) as server:
-        replicas = [RedisPools(server.url, tenant="one") for _ in range(3)]
+        replicas = [RedisPools(server.url, tenant="one", seconds=20) for _ in range(3)]
         found = await asyncio.gather(*(replicas[n % 3].admit(asked(rule(limit=7))) for n in range(30)))
         assert sum(waits == [0] for waits in found) == 7 and None not in found
         server.stop()
@@ -138,7 +138,7 @@ async def test_redis_admits_exactly_the_limit_to_all_and_recovers(tmp_path: Path
 
 async def test_more_calls_than_connections_are_all_counted(tmp_path: Path) -> None:
     with redis_server(tmp_path) as server:
-        pools = RedisPools(server.url, tenant="one")
+        pools = RedisPools(server.url, tenant="one", seconds=20)
         found = await asyncio.gather(*(pools.admit(asked(rule(limit=50))) for _ in range(200)))
         assert None not in found and sum(waits == [0] for waits in found) == 50
         await pools.close()
