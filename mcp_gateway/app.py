@@ -256,6 +256,7 @@ class Gateway:
             raise
         self._identity.apply(settings)
         self._swap(settings, policies, compiled)
+        self._standing.pools.keep({rule.name for rules in limits(settings).values() for rule in rules})
 
     # ------------------------------------------------------------------ composing
 
@@ -299,7 +300,6 @@ class Gateway:
         fresh = snapshot(settings, compiled, self._standing, policies, self._inventories(settings))
         old = self._live.swap(fresh)
         self._served.swap(self._live.current.served)
-        self._standing.pools.keep({rule.name for rules in limits(settings).values() for rule in rules})
         if not self._started:
             return
         # Nobody knows whose lists other policies change without asking for each: all are told to look.

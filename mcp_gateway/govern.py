@@ -19,7 +19,6 @@ from mcp_gateway.envelopes.policy.cedar.compiled import Compiled
 from mcp_gateway.envelopes.policy.cedar.engine import Engine
 from mcp_gateway.envelopes.policy.cedar.model import Facts, PolicyText, Remark, Source, ToolFacts
 from mcp_gateway.envelopes.policy.cedar.read_policies import read_policies
-from mcp_gateway.envelopes.policy.cedar.schema import cedar_schema
 from mcp_gateway.envelopes.policy.cedar.visibility import Visibility
 from mcp_gateway.methods.offer import ByPolicy, Everything, Offer
 from mcp_gateway.settings.governance import PolicySettings
@@ -51,15 +50,22 @@ class Governance:
         return ByPolicy(catalog, self.subjects[catalog.server], Visibility(self.engine), self.decide.may_read)
 
 
+def policy_text(settings: Settings) -> PolicyText | None:
+    """The policies that `settings` holds, read; None without any. What is wrong with them is among the remarks."""
+    if settings.policies is None or not isinstance(settings.gateway.policies, PolicySettings):
+        return None
+    sources = [Source(_shown(path, settings), text) for path, text in settings.policies]
+    return read_policies(sources, folder=_shown(settings.gateway.policies.path, settings))
+
+
 def policies_of(settings: Settings) -> Policies | None:
     """The policies that `settings` holds, parsed; None without any.
 
     Raises `ConfigurationError` with every problem that needs no schema to be seen.
     """
-    if settings.policies is None or not isinstance(settings.gateway.policies, PolicySettings):
+    text = policy_text(settings)
+    if text is None or not isinstance(settings.gateway.policies, PolicySettings):
         return None
-    sources = [Source(_shown(path, settings), text) for path, text in settings.policies]
-    text = read_policies(sources, folder=_shown(settings.gateway.policies.path, settings))
     _refuse(text.remarks)
     try:
         compiled = Compiled(text)
@@ -77,7 +83,7 @@ def same_policies(one: Policies | None, other: Policies | None) -> bool:
 
 def checked(policies: Policies, facts: Facts, servers: Sequence[str]) -> Sequence[Remark]:
     """Hold `policies` against what there is; the warnings. Raises `ConfigurationError` where a policy is wrong."""
-    remarks = check(policies.text, cedar_schema(facts), facts, servers=servers)
+    remarks = check(policies.text, facts, servers)
     _refuse(remarks)
     return [remark for remark in (*policies.text.remarks, *remarks) if remark.severity == "warning"]
 
@@ -91,7 +97,7 @@ def govern(policies: Policies, facts: Facts, catalogs: Mapping[str, Catalog]) ->
         if tool.connects
     ]
     facts = replace(facts, tools=(*facts.tools, *{tool.uid: tool for tool in own}.values()))
-    engine = Engine.of(policies.compiled, cedar_schema(facts), facts)
+    engine = Engine(policies.compiled, facts)
     subjects = {
         name: Subjects.of(name, facts, catalog.tools.values(), catalog.prompts.values())
         for name, catalog in catalogs.items()

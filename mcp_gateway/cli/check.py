@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mcp_gateway.cli.words import count, print_json, printable
 from mcp_gateway.core.errors import ConfigurationError
 from mcp_gateway.govern import Policies, policies_of
 from mcp_gateway.settings.load import load
@@ -33,12 +32,12 @@ def check(
         policies = policies_of(settings)
     except ConfigurationError as error:
         if json_:
-            _print_json(_failure(error))
+            print_json(_failure(error))
         else:
             print_problems(error, Console(stderr=True, highlight=False, soft_wrap=True))
         raise typer.Exit(WRONG) from None
     if json_:
-        _print_json(_facts(settings) | {"policies": None if policies is None else len(policies.text.policies)})
+        print_json(_facts(settings) | {"policies": None if policies is None else len(policies.text.policies)})
     else:
         _print_summary(settings, policies, Console(highlight=False, soft_wrap=True))
 
@@ -47,42 +46,36 @@ def print_problems(error: ConfigurationError, console: Console) -> None:
     """Every problem on a line of its own, in the form that editors can jump to, coloured on a terminal only."""
     for problem in error.problems:
         where = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
-        line = Text.assemble((where, "bold"), ": ", (_printable(problem.message), "red"))
+        line = Text.assemble((where, "bold"), ": ", (printable(problem.message), "red"))
         if problem.hint:
-            line.append(f" ({_printable(problem.hint)})", "yellow")
+            line.append(f" ({printable(problem.hint)})", "yellow")
         console.print(line)
-    count = len(error.problems)
-    console.print(Text(f"{count} problem{'' if count == 1 else 's'}", "bold red"))
+    console.print(Text(count(len(error.problems), "problem"), "bold red"))
 
 
 def _print_summary(settings: Settings, policies: Policies | None, console: Console) -> None:
     for notice in settings.notices:
-        console.print(Text.assemble(("notice: ", "yellow"), _printable(notice)))
+        console.print(Text.assemble(("notice: ", "yellow"), printable(notice)))
     upstreams = Table("Upstream", "Kind", "Target", "Protocol", box=None, pad_edge=False)
     for name, upstream in settings.upstreams.items():
         state = "" if upstream.enabled else " (disabled)"
-        upstreams.add_row(name + state, _kind(upstream), Text(_printable(_target(upstream))), upstream.protocol)
+        upstreams.add_row(name + state, _kind(upstream), Text(printable(_target(upstream))), upstream.protocol)
     servers = Table("Virtual server", "Address", "Sources", box=None, pad_edge=False)
     for name, server in settings.servers.items():
         sources = ", ".join(source.upstream for source in server.sources)
         servers.add_row(name, Text(f"{settings.server.base_url}/servers/{name}/mcp"), sources)
     for remark in policies.text.remarks if policies is not None else ():
-        console.print(Text.assemble(("notice: ", "yellow"), _printable(str(remark))))
+        console.print(Text.assemble(("notice: ", "yellow"), printable(str(remark))))
     for table in (upstreams, servers):
         if table.row_count:
             console.print(table)
     if policies is not None:
-        count = len(policies.text.policies)
-        console.print(f"{count} polic{'y' if count == 1 else 'ies'} can be read.", end=" ")
+        console.print(f"{count(len(policies.text.policies), 'policy', 'policies')} can be read.", end=" ")
         console.print("`mcp-gateway policy check` holds them against the real tools.")
     console.print(
-        Text(f"The configuration is fine: {_count(settings.servers, 'virtual server')}, ", "green")
-        + Text(f"{_count(settings.upstreams, 'upstream')}.", "green")
+        Text(f"The configuration is fine: {count(len(settings.servers), 'virtual server')}, ", "green")
+        + Text(f"{count(len(settings.upstreams), 'upstream')}.", "green")
     )
-
-
-def _count(things: Any, word: str) -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
 
 
 def _kind(upstream: StdioUpstream | HttpUpstream) -> str:
@@ -91,11 +84,6 @@ def _kind(upstream: StdioUpstream | HttpUpstream) -> str:
 
 def _target(upstream: StdioUpstream | HttpUpstream) -> str:
     return " ".join(upstream.command) if isinstance(upstream, StdioUpstream) else upstream.url
-
-
-def _printable(text: str) -> str:
-    """`text` without control characters, which a file could use to write over other lines of a terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _failure(error: ConfigurationError) -> dict[str, Any]:
@@ -125,7 +113,3 @@ def _facts(settings: Settings) -> dict[str, Any]:
             for name, server in settings.servers.items()
         },
     }
-
-
-def _print_json(facts: dict[str, Any]) -> None:
-    sys.stdout.write(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode() + "\n")

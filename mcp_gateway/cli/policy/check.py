@@ -12,13 +12,12 @@ from mcp_gateway.cli.policy.world import (
     CONFIG,
     JSON,
     governed,
-    print_json,
-    printable,
     remarks_of,
     tell_unread,
     world_of,
 )
 from mcp_gateway.cli.state import NO
+from mcp_gateway.cli.words import count, print_json, printable
 from mcp_gateway.envelopes.policy.cedar.model import PolicyText, Remark
 
 
@@ -57,11 +56,7 @@ def _print(text: PolicyText, remarks: Sequence[Remark]) -> None:
         typer.echo(printable(str(each)))
     errors = _wrong(remarks)
     warnings = len(remarks) - errors
-    verdict = f"{_count(errors, 'error')}, {_count(warnings, 'warning')} in {_count(len(text.policies), 'polic')}."
+    verdict = (
+        f"{count(errors, 'error')}, {count(warnings, 'warning')} in {count(len(text.policies), 'policy', 'policies')}."
+    )
     typer.echo(verdict if errors else f"The policies are fine: {verdict}")
-
-
-def _count(number: int, word: str) -> str:
-    if word == "polic":
-        return f"{number} polic{'y' if number == 1 else 'ies'}"
-    return f"{number} {word}{'' if number == 1 else 's'}"

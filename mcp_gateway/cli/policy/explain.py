@@ -15,16 +15,15 @@ from mcp_gateway.cli.policy.world import (
     CONFIG,
     JSON,
     governed,
-    print_json,
-    printable,
     require_parsed,
     require_sound,
     tell_unread,
     world_of,
 )
 from mcp_gateway.cli.state import NO, stopped
+from mcp_gateway.cli.words import print_json, printable
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.envelopes.policy.cedar.model import CALL_TOOL, Policy, PolicyText
+from mcp_gateway.envelopes.policy.cedar.model import Policy, PolicyText, groups_of
 from mcp_gateway.envelopes.policy.cedar.reads import actions
 from mcp_gateway.settings.settings import Settings
 
@@ -106,7 +105,7 @@ def _facts(answer: Answer, text: PolicyText) -> dict[str, Any]:
 def _permits(answer: Answer, text: PolicyText) -> list[Policy]:
     """The permits for this action, of which none held."""
     subject = answer.subject
-    names = {subject.action, f"{subject.upstream}/*", CALL_TOOL}
+    names = {subject.action, *groups_of(subject.upstream)}
     templates = policies_to_pst(text.text).static_policies
     return [
         policy

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import typer
 
-from mcp_gateway.cli.policy.world import CONFIG, World, print_json, tell_unread, world_of
+from mcp_gateway.cli.policy.world import CONFIG, World, tell_unread, world_of
 from mcp_gateway.cli.state import settings_of, stopped
+from mcp_gateway.cli.words import print_json
 from mcp_gateway.envelopes.policy.cedar.model import Facts
 from mcp_gateway.envelopes.policy.cedar.schema import cedar_schema
 from mcp_gateway.envelopes.policy.cedar.write_schema import schema_text

@@ -15,14 +15,13 @@ from mcp_gateway.cli.policy.world import (
     CONFIG,
     JSON,
     governed,
-    print_json,
-    printable,
     require_parsed,
     require_sound,
     tell_unread,
     world_of,
 )
 from mcp_gateway.cli.state import NO, refused
+from mcp_gateway.cli.words import print_json, printable
 from mcp_gateway.core.errors import ConfigurationError
 from mcp_gateway.envelopes.policy.cedar.model import PolicyText
 from mcp_gateway.settings.settings import Settings

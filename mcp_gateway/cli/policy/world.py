@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import structlog
 import typer
 
@@ -17,16 +15,15 @@ from mcp_gateway.calls.inventory import Inventory
 from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.cli.logs import configure
 from mcp_gateway.cli.state import refused, settings_of, stopped
+from mcp_gateway.cli.words import printable
 from mcp_gateway.compose import catalogs
 from mcp_gateway.core.egress.addresses import Allowed
 from mcp_gateway.core.errors import ConfigurationError, IdentityUnavailable
 from mcp_gateway.envelopes.policy.cedar.check import check
-from mcp_gateway.envelopes.policy.cedar.model import Facts, PolicyText, Remark, Source
-from mcp_gateway.envelopes.policy.cedar.read_policies import read_policies
-from mcp_gateway.envelopes.policy.cedar.schema import cedar_schema
+from mcp_gateway.envelopes.policy.cedar.model import Facts, PolicyText, Remark
+from mcp_gateway.govern import policy_text
 from mcp_gateway.identify import Identity
 from mcp_gateway.policies import facts_of
-from mcp_gateway.settings.governance import PolicySettings
 from mcp_gateway.settings.keys import key_ring
 from mcp_gateway.settings.settings import Settings
 from mcp_gateway.upstream.fleet import Fleet
@@ -85,21 +82,15 @@ def _defect(where: str, defect: Exception) -> None:
 def governed(config: Path) -> tuple[Settings, PolicyText]:
     """The configuration at `config` and its policies, parsed. Where there are none, says so and leaves with 2."""
     settings = settings_of(config)
-    chosen = settings.gateway.policies
-    if settings.policies is None or not isinstance(chosen, PolicySettings):
+    text = policy_text(settings)
+    if text is None:
         raise stopped(f"{config} has no policies: add `policies: {{path: policies/}}`")
-    sources = [Source(shown(path, settings), text) for path, text in settings.policies]
-    return settings, read_policies(sources, folder=shown(chosen.path, settings))
-
-
-def shown(path: Path, settings: Settings) -> str:
-    """`path` as it is written in messages: relative to the configuration where it is below it."""
-    return str(path.relative_to(settings.base_dir) if path.is_relative_to(settings.base_dir) else path)
+    return settings, text
 
 
 def remarks_of(world: World, text: PolicyText) -> Sequence[Remark]:
     """All that can be said of `text`, which is free of errors of reading."""
-    found = check(text, cedar_schema(world.facts), world.facts, servers=tuple(world.settings.servers))
+    found = check(text, world.facts, tuple(world.settings.servers))
     return [*text.remarks, *found]
 
 
@@ -126,13 +117,3 @@ def tell_unread(world: World) -> None:
     """Say on standard error which upstreams could not be asked."""
     for name, why in sorted(world.unread.items()):
         typer.echo(f"notice: the tools of the upstream {name} are not known: {printable(why)}", err=True)
-
-
-def printable(text: str) -> str:
-    """`text` without control characters, which could write over other lines of a terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
-def print_json(facts: Mapping[str, Any]) -> None:
-    """One JSON object on standard output."""
-    sys.stdout.write(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode() + "\n")

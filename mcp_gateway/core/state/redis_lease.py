@@ -13,7 +13,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from mcp_gateway.core.secret import Secret
-from mcp_gateway.core.state.redis_store import RedisStore
+from mcp_gateway.core.state.redis_store import RedisStore, command
 
 SECONDS: Final = 1.0
 """The longest that Redis is waited for."""
@@ -66,11 +66,11 @@ class RedisLease:
         """Close all connections; leases that are held run out by themselves."""
         await self._store.close()
 
-    async def _asked(self, *command: str) -> bool | None:
+    async def _asked(self, *parts: str) -> bool | None:
         """Whether the command did something; None if Redis cannot be asked."""
 
         async def done(redis: Redis) -> bool:
-            return bool(await redis.execute_command(*command))  # type: ignore[no-untyped-call]  # as it ships
+            return bool(await command(redis, *parts))
 
         return await self._store.ask(done)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -20,6 +20,11 @@ _CONNECTIONS: Final = 16
 T = TypeVar("T")
 
 _log = structlog.get_logger("state")
+
+
+async def command(redis: Redis, *parts: str | bytes | int) -> Any:
+    """What `redis` answers to a command."""
+    return await redis.execute_command(*parts)  # type: ignore[no-untyped-call]  # the client leaves this one untyped
 
 
 class RedisStore:

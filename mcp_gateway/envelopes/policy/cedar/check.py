@@ -16,6 +16,7 @@ from mcp_gateway.envelopes.policy.cedar.lint_values import absent_input, overflo
 from mcp_gateway.envelopes.policy.cedar.model import Facts, Policy, PolicyText, Remark
 from mcp_gateway.envelopes.policy.cedar.reads import ROOTS
 from mcp_gateway.envelopes.policy.cedar.remarks import nearest, remark
+from mcp_gateway.envelopes.policy.cedar.schema import cedar_schema, entity_types
 
 Parsed = Sequence[tuple[Policy, pst.Template]]
 
@@ -28,25 +29,17 @@ _TYPE: Final = re.compile(r"unrecognized entity type `([^`]+)`")
 _ACTION: Final = "unrecognized action"
 _NOWHERE: Final = "unable to find an applicable action"
 _PREFIX: Final = re.compile(r"^for policy `[^`]*`, ")
-_TYPES: Final = ("User", "VirtualAccount", "Team", "Tool", "Prompt", "Resource", "Model", "Upstream", "VirtualServer")
-_ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
-    "User": ("subject", "issuer", "email", "scopes"),
-    "VirtualAccount": ("subject", "issuer", "email", "scopes"),
-    "Tool": ("read_only", "destructive", "idempotent", "open_world", "tags"),
-}
 
 
-def check(
-    text: PolicyText, schema: Mapping[str, Any] | Schema, facts: Facts, *, servers: Sequence[str] | None = None
-) -> list[Remark]:
-    """What is wrong with `text`, which holds no error so far, over `schema`, which was made of `facts`.
+def check(text: PolicyText, facts: Facts, servers: Sequence[str]) -> list[Remark]:
+    """What is wrong with `text`, which holds no error so far, over the schema of `facts`.
 
-    `servers` are the virtual servers where they are known. The remarks of reading stay with `text`. An error keeps
+    `servers` are the virtual servers. The remarks of reading stay with `text`. An error keeps
     the policies from being loaded. Sorted by place.
     """
     if not text.policies:
         return []
-    handle = schema if isinstance(schema, Schema) else Schema.from_json_str(orjson.dumps(schema).decode())
+    handle = Schema.from_json_str(orjson.dumps(cedar_schema(facts)).decode())
     templates = policies_to_pst(text.text).static_policies
     parsed = [(policy, templates[policy.key]) for policy in text.policies]
     said = [*unknown_actions(parsed, facts), *unknown_entities(parsed, facts, servers)]
@@ -94,7 +87,7 @@ def _remark(policy: Policy, message: str, facts: Facts) -> Remark | None:
     if match := _ATTRIBUTE.match(message):
         return _unknown_attribute(policy, match[1], match[2], match[3], facts)
     if match := _TYPE.match(message):
-        why = f"there is no entity type `{match[1]}`{nearest(match[1], _TYPES)}"
+        why = f"there is no entity type `{match[1]}`{nearest(match[1], entity_types())}"
         return remark(policy, (match[1],), "error", "unknown-type", why)
     if message.startswith(_NOWHERE):
         why = "it never applies: no action is called by such a principal on such a resource"
@@ -114,7 +107,8 @@ def _optional_above(policy: Policy, name: str) -> tuple[str, ...]:
 def _unknown_attribute(policy: Policy, name: str, action: str | None, kind: str | None, facts: Facts) -> Remark:
     steps = name.split(".")
     if kind is not None:
-        why = f"`{kind}` has no attribute `{name}`{nearest(name, _ATTRIBUTES.get(kind, ()))}"
+        known = entity_types().get(kind, {}).get("shape", {}).get("attributes", ())
+        why = f"`{kind}` has no attribute `{name}`{nearest(name, known)}"
         return remark(policy, (name,), "error", "unknown-attribute", why)
     known = _known(steps[:-1], action or "", facts)
     hint = "" if steps[-1] in known else nearest(steps[-1], known)

@@ -8,7 +8,7 @@ Cedar cannot hold exactly: each denies, and is told apart from a policy's own no
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from mcp_gateway.envelopes.policy.cedar.entities import IncompleteIdentity, enti
 from mcp_gateway.envelopes.policy.cedar.fit import Fit, Fitted
 from mcp_gateway.envelopes.policy.cedar.model import Facts, Question, Subject, Uid
 from mcp_gateway.envelopes.policy.cedar.reads import touches
-from mcp_gateway.envelopes.policy.cedar.schema import unspeakable
+from mcp_gateway.envelopes.policy.cedar.schema import actions_of
 
 MAX_HELD: Final = 4096
 """Most entity sets kept: one for each principal and what it acts upon, a few KiB each."""
@@ -54,29 +54,20 @@ class _Known:
 
 
 class Engine:
-    """Decides by one set of policies, over what one schema knows. Immutable but for its caches.
+    """Decides by one set of policies, over what upstreams offer. Immutable but for its caches.
 
-    What the schema says is held before the evaluation instead of during it: actions that it does not have are denied
+    What a schema would say is held before the evaluation instead of during it: actions that nothing has are denied
     here, and `Fit` writes every value by its type, so that a context always conforms. What no policy in question
     reads is not written at all.
     """
 
-    def __init__(self, compiled: Compiled, fits: Mapping[Uid, Fit], actions: frozenset[str], facts: Facts) -> None:
+    def __init__(self, compiled: Compiled, facts: Facts) -> None:
         self._compiled = compiled
-        self._fits = fits
-        self._actions = actions
+        self._actions = actions_of(facts)
+        self._fits: dict[Uid, Fit] = {tool.uid: Fit.of(tool, facts.metadata) for tool in facts.tools}
+        self._fits |= {prompt.uid: Fit.of(prompt, facts.metadata) for prompt in facts.prompts}
         self._untyped = Fit.of(None, facts.metadata)
         self._held: OrderedDict[tuple[int, str, Uid, str], _Known] = OrderedDict()
-
-    @classmethod
-    def of(cls, compiled: Compiled, schema: Mapping[str, Any], facts: Facts) -> Engine:
-        """`schema` is that of `facts`. Raises `ValueError` where it is blank or wrong: nothing would be typed."""
-        actions = frozenset(schema.get("", {}).get("actions", ())) - {tool.action for tool in unspeakable(facts)}
-        if not actions:
-            raise ValueError("the schema has no actions")
-        fits = {tool.uid: Fit.of(tool, facts.metadata) for tool in facts.tools if tool.action in actions}
-        fits |= {prompt.uid: Fit.of(prompt, facts.metadata) for prompt in facts.prompts}
-        return cls(compiled, fits, actions, facts)
 
     def decide(self, question: Question) -> Verdict:
         """Whether the call may be made; with an `output`, whether the result may be handed out."""

@@ -16,7 +16,6 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.policy.cedar.model import (
     ACCOUNT,
     ACTION,
-    CALL_TOOL,
     SERVER,
     TEAM,
     UPSTREAM,
@@ -25,6 +24,7 @@ from mcp_gateway.envelopes.policy.cedar.model import (
     Subject,
     ToolFacts,
     Uid,
+    groups_of,
 )
 
 MAX_TEAMS: Final = 1000
@@ -79,7 +79,7 @@ def resource_entity(subject: Subject) -> dict[str, Any]:
 
 def action_entity(subject: Subject) -> dict[str, Any]:
     """The action with its groups. It has to be there: without it `action in` holds for nothing, and says nothing."""
-    groups = [f"{subject.upstream}/*", CALL_TOOL] if isinstance(subject.facts, ToolFacts) else []
+    groups = groups_of(subject.upstream) if isinstance(subject.facts, ToolFacts) else ()
     parents = [Uid(ACTION, group).json() for group in groups]
     return {"uid": Uid(ACTION, subject.action).json(), "attrs": {}, "parents": parents}
 

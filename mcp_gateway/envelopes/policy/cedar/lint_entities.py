@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from cedarpy import pst
 
 from mcp_gateway.envelopes.policy.cedar.model import (
     ACTION,
     CALL_TOOL,
-    COMPLETE,
-    EMBED,
-    GET_PROMPT,
-    READ_RESOURCE,
     SERVER,
     UPSTREAM,
-    USE_MODEL,
     Facts,
     Policy,
     Remark,
+    groups_of,
 )
 from mcp_gateway.envelopes.policy.cedar.remarks import nearest, remark
-
-_FIXED: Final = (CALL_TOOL, GET_PROMPT, READ_RESOURCE, COMPLETE, USE_MODEL, EMBED)
+from mcp_gateway.envelopes.policy.cedar.schema import actions_of
 
 
 def unknown_actions(parsed: Sequence[tuple[Policy, pst.Template]], facts: Facts) -> Iterator[Remark]:
     """Actions that no tool has: errors, but for those of an upstream that has not told its tools yet."""
-    known = {*_FIXED, *(tool.action for tool in facts.tools), *(f"{name}/*" for name in facts.upstreams)}
+    known = {*actions_of(facts), *(group for name in facts.upstreams for group in groups_of(name)), CALL_TOOL}
     reached = {tool.upstream for tool in facts.tools}
     for policy, template in parsed:
         for action in _ids(template, ACTION):
@@ -44,7 +38,7 @@ def unknown_actions(parsed: Sequence[tuple[Policy, pst.Template]], facts: Facts)
 
 
 def unknown_entities(
-    parsed: Sequence[tuple[Policy, pst.Template]], facts: Facts, servers: Sequence[str] | None
+    parsed: Sequence[tuple[Policy, pst.Template]], facts: Facts, servers: Sequence[str]
 ) -> Iterator[Remark]:
     """Upstreams, virtual servers, tools and prompts that are not configured or offered: warnings.
 
@@ -54,8 +48,7 @@ def unknown_entities(
     prompts = {prompt.uid.id: prompt.upstream for prompt in facts.prompts}
     for policy, template in parsed:
         yield from _missing(policy, template, UPSTREAM, facts.upstreams)
-        if servers is not None:
-            yield from _missing(policy, template, SERVER, servers)
+        yield from _missing(policy, template, SERVER, servers)
         yield from _missing(policy, template, "Tool", _offered(template, "Tool", tools, facts))
         yield from _missing(policy, template, "Prompt", _offered(template, "Prompt", prompts, facts))
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cedarpy import pst
 
-from mcp_gateway.envelopes.policy.cedar.model import CALL_TOOL, Facts, Path, Policy, Remark
+from mcp_gateway.envelopes.policy.cedar.model import Facts, Path, Policy, Remark, groups_of
 from mcp_gateway.envelopes.policy.cedar.reads import actions, every, path_of, paths, paths_in
 from mcp_gateway.envelopes.policy.cedar.remarks import remark
 
@@ -88,7 +88,7 @@ def _about_absence(template: pst.Template) -> Iterator[Path]:
 def _optional(path: Path, named: frozenset[str] | None, facts: Facts) -> bool:
     """Whether a tool that `named` is about has the argument `path` and can be called without it."""
     for tool in facts.tools:
-        if named is not None and not named & {tool.action, f"{tool.upstream}/*", CALL_TOOL}:
+        if named is not None and not named & {tool.action, *groups_of(tool.upstream)}:
             continue
         if _omissible(path[1:], tool.input_schema):
             return True

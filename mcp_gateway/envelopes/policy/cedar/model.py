@@ -33,6 +33,11 @@ USE_MODEL: Final = "use_model"
 EMBED: Final = "embed"
 
 
+def groups_of(upstream: str) -> tuple[str, str]:
+    """The groups that the action of each tool of `upstream` is in, the nearer first."""
+    return f"{upstream}/*", CALL_TOOL
+
+
 class Uid(NamedTuple):
     """An entity's type and id."""
 

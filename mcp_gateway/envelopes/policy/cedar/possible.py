@@ -15,6 +15,8 @@ from typing import Final
 
 from cedarpy import pst
 
+from mcp_gateway.envelopes.policy.cedar.reads import paths_in
+
 _TRUE: Final = pst.BoolLit(True)
 _FALSE: Final = pst.BoolLit(False)
 _AFTERWARDS: Final = frozenset({"output", "output_info"})
@@ -48,7 +50,7 @@ def _condition(policy: pst.Template, *, before: bool) -> Bounds:
 def _bounds(expr: pst.Expr, before: bool) -> Bounds:
     if before and isinstance(expr, pst.HasAttr) and expr.base == pst.Var("context") and expr.attrs[0] in _AFTERWARDS:
         return _FALSE, _FALSE
-    if not reads_context(expr):
+    if not paths_in(expr):
         return expr, expr
     match expr:
         case pst.UnaryOp("not", arg):
@@ -85,31 +87,6 @@ def _total(expr: pst.Expr) -> bool:
         case pst.HasAttr(base, attributes):
             return isinstance(base, pst.Var) and len(attributes) == 1
     return isinstance(expr, pst.BoolLit | pst.Var | pst.EntityLit)
-
-
-def reads_context(expr: pst.Expr) -> bool:
-    """Whether `expr` mentions the context at all."""
-    stack: list[object] = [expr]
-    while stack:
-        node = stack.pop()
-        match node:
-            case pst.Var("context"):
-                return True
-            case pst.UnaryOp(_, arg):
-                stack.append(arg)
-            case pst.BinaryOp(_, left, right):
-                stack += (left, right)
-            case pst.GetAttr(base, _) | pst.HasAttr(base, _) | pst.Like(base, _):
-                stack.append(base)
-            case pst.Is(base, _, inside):
-                stack += (base, inside)
-            case pst.IfThenElse(cond, then, otherwise):
-                stack += (cond, then, otherwise)
-            case pst.Set(elements):
-                stack.extend(elements)
-            case pst.Record(fields):
-                stack.extend(fields.values())
-    return False
 
 
 def _not(expr: pst.Expr) -> pst.Expr:

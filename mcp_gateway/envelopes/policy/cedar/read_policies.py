@@ -15,27 +15,21 @@ from mcp_gateway.envelopes.policy.cedar.model import Policy, PolicyText, Remark,
 from mcp_gateway.envelopes.policy.cedar.positions import Lines, Span, find, spans, tokens
 from mcp_gateway.envelopes.policy.cedar.remarks import remark
 
-MAX_BYTES: Final = 1024 * 1024
-"""A larger policy file is a mistake: nobody has read it."""
-
 _MODES: Final = ("enforce", "audit")
 _QUOTED: Final = re.compile(r"[`\"]([^`\"]+)[`\"]|[:@?]\s*(\w+)")
 _UNEXPECTED: Final = re.compile(r"unexpected token `(.+)`\Z", re.DOTALL)
 _UNFINISHED: Final = "unexpected end of input"
 
 
-def read_policies(sources: Sequence[Source], remarks: Sequence[Remark] = (), *, folder: str = "policies") -> PolicyText:
-    """Parse `sources`, in the order of their names. `remarks` are what was found before and stay first.
+def read_policies(sources: Sequence[Source], *, folder: str = "policies") -> PolicyText:
+    """Parse `sources`, in the order of their names. `folder` is what remarks call the whole.
 
     A file with an error contributes no policies: the text is usable only where no remark is an error.
     """
     found: list[Policy] = []
-    said = list(remarks)
+    said: list[Remark] = []
     texts: list[str] = []
     for source in sorted(sources, key=lambda each: each.name):
-        if len(source.text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-            said.append(Remark(source.name, 1, 1, "error", "too-large", f"is larger than {MAX_BYTES // 1024} KiB"))
-            continue
         places = spans(source.text)
         wrong = _syntax(source, places)
         if wrong:

@@ -25,10 +25,14 @@ from mcp_gateway.envelopes.policy.cedar.model import (
     USER,
     Facts,
     ToolFacts,
+    groups_of,
 )
 from mcp_gateway.envelopes.policy.cedar.shape import Attribute, Record, Scalar, SetOf, Shape, prompt_record
 
 Schema = dict[str, Any]
+
+OTHERS: Final = frozenset({GET_PROMPT, READ_RESOURCE, COMPLETE, USE_MODEL, EMBED})
+"""The actions that are not those of tools."""
 
 _STRINGS: Final = SetOf(Scalar.STRING)
 _PRINCIPAL: Final = Record(
@@ -63,14 +67,15 @@ def cedar_schema(facts: Facts) -> Schema:
     prompts = {each.name: each for prompt in facts.prompts for each in prompt_record(prompt).attributes}
     actions: Schema = {CALL_TOOL: {}}
     for upstream in _upstreams(facts):
-        actions[_group(upstream)] = {"memberOf": [_in(CALL_TOOL)]}
+        near, far = groups_of(upstream)
+        actions[near] = {"memberOf": [_in(far)]}
     for upstream in set(_upstreams(facts)) - {tool.upstream for tool in facts.tools}:
-        actions[_group(upstream)]["appliesTo"] = _applies(["Tool"], NOTHING)
+        actions[groups_of(upstream)[0]]["appliesTo"] = _applies(["Tool"], NOTHING)
     for tool in facts.tools:
         if tool.uid not in skipped:
             taken, given = tool_records(tool)
             actions[tool.action] = {
-                "memberOf": [_in(_group(tool.upstream))],
+                "memberOf": [_in(groups_of(tool.upstream)[0])],
                 "appliesTo": _applies(["Tool"], taken, given),
             }
     actions[GET_PROMPT] = {"appliesTo": _applies(["Prompt"], Record(tuple(prompts.values())))}
@@ -83,15 +88,20 @@ def cedar_schema(facts: Facts) -> Schema:
     return {
         "": {
             "commonTypes": {name: _type(shape) for name, shape in types.items()},
-            "entityTypes": _entity_types(),
+            "entityTypes": entity_types(),
             "actions": actions,
         }
     }
 
 
+def actions_of(facts: Facts) -> frozenset[str]:
+    """The actions that something can be asked with, groups not among them."""
+    return frozenset({tool.action for tool in facts.tools} - {tool.action for tool in unspeakable(facts)} | OTHERS)
+
+
 def unspeakable(facts: Facts) -> tuple[ToolFacts, ...]:
     """The tools whose action would be another's: one that is called ``*``, as is the group of its upstream."""
-    groups = {CALL_TOOL, *(_group(upstream) for upstream in _upstreams(facts))}
+    groups = {group for upstream in _upstreams(facts) for group in groups_of(upstream)}
     return tuple(tool for tool in facts.tools if tool.action in groups)
 
 
@@ -99,15 +109,12 @@ def _upstreams(facts: Facts) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*facts.upstreams, *(tool.upstream for tool in facts.tools))))
 
 
-def _group(upstream: str) -> str:
-    return f"{upstream}/*"
-
-
 def _in(action: str) -> Schema:
     return {"type": ACTION, "id": action}
 
 
-def _entity_types() -> Schema:
+def entity_types() -> Schema:
+    """The types of entities, by name."""
     person: Schema = {"memberOfTypes": [TEAM], "shape": _type(_PRINCIPAL), "tags": _type(_STRINGS)}
     offered: Schema = {"memberOfTypes": [UPSTREAM, SERVER]}
     return {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from hashlib import sha1
-from typing import Any, Final
+from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from mcp_gateway.core.secret import Secret
-from mcp_gateway.core.state.redis_store import RedisStore
+from mcp_gateway.core.state.redis_store import RedisStore, command
 from mcp_gateway.envelopes.policy.limits.pools import Asked
 
 SECONDS: Final = 0.25
@@ -91,13 +91,13 @@ class RedisPools:
             for each in asked
             for number in (each.rule.rate.limit, each.rule.rate.period, each.rule.rate.tick, int(each.rule.enforced))
         ]
-        command = (str(len(keys)), *keys, *arguments)
+        parts = (str(len(keys)), *keys, *arguments)
 
         async def count(redis: Redis) -> list[int]:
             try:
-                waits: Any = await redis.execute_command("EVALSHA", _SHA, *command)  # type: ignore[no-untyped-call]  # as it ships
+                waits = await command(redis, "EVALSHA", _SHA, *parts)
             except NoScriptError:  # a server that was restarted or flushed
-                waits = await redis.execute_command("EVAL", _SCRIPT, *command)  # type: ignore[no-untyped-call]  # as it ships
+                waits = await command(redis, "EVAL", _SCRIPT, *parts)
             return [int(wait) for wait in waits]
 
         return await self._store.ask(count)

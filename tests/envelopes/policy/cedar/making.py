@@ -11,7 +11,6 @@ from mcp_gateway.envelopes.policy.cedar.compiled import Compiled
 from mcp_gateway.envelopes.policy.cedar.engine import Engine, Verdict
 from mcp_gateway.envelopes.policy.cedar.model import Facts, Output, PolicyText, Question, Source, Subject, ToolFacts
 from mcp_gateway.envelopes.policy.cedar.read_policies import read_policies
-from mcp_gateway.envelopes.policy.cedar.schema import cedar_schema
 
 ALICE = Principal(
     id="corp|alice",
@@ -49,7 +48,7 @@ def text(*policies: str) -> PolicyText:
 
 
 def engine(*policies: str, facts: Facts = FACTS) -> Engine:
-    return Engine.of(Compiled(text(*policies)), cedar_schema(facts), facts)
+    return Engine(Compiled(text(*policies)), facts)
 
 
 def of(tool: ToolFacts, server: str = "support") -> Subject:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cedarpy import Schema
 
 from mcp_gateway.envelopes.policy.cedar.check import check
 from mcp_gateway.envelopes.policy.cedar.model import Facts, Source, ToolFacts
 from mcp_gateway.envelopes.policy.cedar.read_policies import read_policies
-from mcp_gateway.envelopes.policy.cedar.schema import cedar_schema
 
 
 def tool(
@@ -41,12 +39,12 @@ REFUND = 'action == Action::"pay/refund"'
 def remarks(*policies: str) -> list[str]:
     text = read_policies([Source("a.cedar", "\n".join(f'@id("p{n}") {p};' for n, p in enumerate(policies)))])
     assert not [each for each in text.remarks if each.severity == "error"]
-    return [str(each) for each in check(text, cedar_schema(FACTS), FACTS, servers=("office",))]
+    return [str(each) for each in check(text, FACTS, ("office",))]
 
 
 def rules(*policies: str) -> list[tuple[str, str]]:
     text = read_policies([Source("a.cedar", "\n".join(f'@id("p{n}") {p};' for n, p in enumerate(policies)))])
-    return [(each.policy, each.rule) for each in check(text, cedar_schema(FACTS), FACTS, servers=("office",))]
+    return [(each.policy, each.rule) for each in check(text, FACTS, ("office",))]
 
 
 def refund(condition: str, effect: str = "permit") -> str:
@@ -181,7 +179,7 @@ def test_a_forbid_in_audit_mode_shadows_nothing() -> None:
             )
         ]
     )
-    assert check(text, cedar_schema(FACTS), FACTS) == []
+    assert check(text, FACTS, ()) == []
 
 
 def test_a_permit_that_another_makes_needless() -> None:
@@ -203,11 +201,5 @@ def test_a_forbid_that_leaving_an_argument_out_goes_past() -> None:
     assert rules(guarded.replace("forbid", "permit")) == []
 
 
-def test_a_compiled_schema_does_as_well() -> None:
-    text = read_policies([Source("a.cedar", '@id("a") permit (principal, action == Action::"pay/refund", resource);')])
-    schema = cedar_schema(FACTS)
-    handle = Schema.from_str(
-        'entity User; entity Tool; action "pay/refund" appliesTo {principal: User, resource: Tool};'
-    )
-    assert check(text, schema, FACTS) == check(text, handle, FACTS) == []
-    assert check(read_policies([]), {}, FACTS) == []
+def test_no_policies_are_no_mistake() -> None:
+    assert check(read_policies([]), FACTS, ()) == []

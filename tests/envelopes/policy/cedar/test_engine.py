@@ -9,10 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.envelopes.policy.cedar.compiled import Compiled
-from mcp_gateway.envelopes.policy.cedar.engine import Engine
 from mcp_gateway.envelopes.policy.cedar.model import Facts, Output, ToolFacts
-from tests.envelopes.policy.cedar.making import ALICE, FACTS, REFUND, STATUS, ask, decide, engine, of, text
+from tests.envelopes.policy.cedar.making import ALICE, REFUND, STATUS, ask, decide, engine, of
 
 ALL = "permit(principal, action, resource);"
 REFUNDS = 'action == Action::"payments/create_refund"'
@@ -170,12 +168,6 @@ def test_a_tool_that_is_called_like_the_group_of_its_upstream_is_refused() -> No
     verdict = asked.decide(ask(star, {}))
     assert not verdict.allowed and verdict.failure == "the schema does not know this action"
     assert asked.possible(ALICE, [of(star), of(REFUND)]) == [False, True]
-
-
-@pytest.mark.parametrize("schema", [{}, {"": {}}])
-def test_without_a_schema_there_is_no_engine(schema: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
-        Engine.of(Compiled(text(ALL)), schema, FACTS)
 
 
 # ---------------------------------------------------------------- results

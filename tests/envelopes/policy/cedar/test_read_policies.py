@@ -6,7 +6,7 @@ import pytest
 from cedarpy import policies_to_pst
 
 from mcp_gateway.envelopes.policy.cedar.model import PolicyText, Source
-from mcp_gateway.envelopes.policy.cedar.read_policies import MAX_BYTES, read_policies
+from mcp_gateway.envelopes.policy.cedar.read_policies import read_policies
 
 ANY = "permit (principal, action, resource)"
 NOTHING_PERMITTED = "a.cedar:1:1: warning: no policy permits anything: everything is denied [denies-all]"
@@ -74,10 +74,6 @@ def test_nothing_that_permits_is_worth_a_word() -> None:
     assert remarks('@id("f") forbid (principal, action, resource);') == [NOTHING_PERMITTED]
     assert remarks(f'@id("f") @mode("audit") {ANY};') == [NOTHING_PERMITTED]
     assert remarks(f'@id("f") {ANY};') == []
-
-
-def test_a_huge_file_is_refused_unread() -> None:
-    assert remarks("x" * (MAX_BYTES + 1)) == ["a.cedar:1:1: error: is larger than 1024 KiB [too-large]"]
 
 
 def test_policies_keep_their_order_over_files_and_have_the_keys_of_the_engine() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -37,12 +38,12 @@ class Spec:
     unit: Unit = "calls_per_day"
     per: Sequence[str] = ()
     when: When = field(default_factory=When)
-    mode: str = "enforce"
-    on_store_error: str = "allow"
+    mode: Literal["enforce", "audit"] = "enforce"
+    on_store_error: Literal["allow", "deny"] = "allow"
 
 
-def rule(**changes: object) -> Rule:
-    return Rule.of("desk", Spec(**changes))  # type: ignore[arg-type]  # test data
+def rule(**changes: Any) -> Rule:
+    return Rule.of("desk", Spec(**changes))
 
 
 def asked(*rules: Rule, key: bytes = b"k") -> list[Asked]:
