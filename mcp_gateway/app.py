@@ -13,19 +13,19 @@ import structlog
 from mcp_gateway import __version__, inspection
 from mcp_gateway.admin.api import build as build_admin
 from mcp_gateway.admin.control import Reloaded
-from mcp_gateway.calls.inventory import Change, Inventory, InventoryChanged
+from mcp_gateway.calls.inventory import Change, InventoryChanged
 from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.catalog.diff import changes as changed_lists
-from mcp_gateway.catalog.findings import Severity
 from mcp_gateway.compose import Snapshot, Standing, catalogs, limits, snapshot
 from mcp_gateway.core.asgi.drain import Drain
 from mcp_gateway.core.asgi.hosts import AllowedOrigins, CheckHost
 from mcp_gateway.core.asgi.inflight import InFlight
 from mcp_gateway.core.asgi.types import App
 from mcp_gateway.core.egress.addresses import Allowed
-from mcp_gateway.core.errors import ConfigurationError, GatewayError, Problem
+from mcp_gateway.core.errors import ConfigurationError, GatewayError
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.live import Live
+from mcp_gateway.core.named import named
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.seal import Sealer
 from mcp_gateway.core.strictjson import JsonLimits
@@ -33,7 +33,7 @@ from mcp_gateway.envelopes.identity.stores import GrantKey
 from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.policy.breaker import Circuit
-from mcp_gateway.envelopes.policy.bulkhead import Places
+from mcp_gateway.envelopes.policy.bulkhead import Places, fit
 from mcp_gateway.envelopes.policy.limits.at import pools_at
 from mcp_gateway.govern import Policies, checked, policies_of, same_policies
 from mcp_gateway.identify import Identity
@@ -43,9 +43,12 @@ from mcp_gateway.ingress.modern_endpoint import ModernEndpoint
 from mcp_gateway.ingress.plane import DataPlane
 from mcp_gateway.ingress.served import Served
 from mcp_gateway.ingress.sessions import Sessions
+from mcp_gateway.methods.access import Access, seen
+from mcp_gateway.methods.offer import Offer
+from mcp_gateway.pinning import Held, Pinning, tell_drift
 from mcp_gateway.policies import facts_of
+from mcp_gateway.reloadable import refuse_conflicts, refuse_rebinding
 from mcp_gateway.settings.settings import Settings
-from mcp_gateway.settings.state import StateSettings
 from mcp_gateway.upstream.fleet import Fleet
 from mcp_gateway.upstream.spec import Reach
 
@@ -76,9 +79,11 @@ class Gateway:
         self._log = structlog.get_logger("gateway")
         self._reloading = asyncio.Lock()
         self._started = False
-        self._terms: dict[str, tuple[object, ...]] = {}
+        self._pinning = Pinning()
+        self._terms: dict[str, object] = {}
         self._circuits: dict[str, Circuit] = {}
         self._places: dict[str, Places] = {}
+        self._server_places: dict[str, Places] = {}
         self._hubs: dict[str, Hub[frozenset[Change]]] = {}
         keys = identity.keys
         self._identity = identity
@@ -94,8 +99,10 @@ class Gateway:
             invoke=self.fleet.invoke,
             watch=self.fleet.watch,
             closing=self.drain.closing.wait,
+            offer_now=self._offer_now,
             circuits=self._circuits,
             places=self._places,
+            server_places=self._server_places,
             changes=self._hubs,
             cursors=Sealer(keys, "cursor"),
             states=Sealer(keys, "request-state"),
@@ -106,6 +113,7 @@ class Gateway:
             ask_to_connect=identity.ask_to_connect,
             acquaint=self._acquaint,
         )
+        self._make_room(settings)
         self._live: Live[Snapshot] = Live(self._compose(settings, policies_of(settings)))
         self._served: Live[Mapping[str, Served]] = Live(self._live.current.served)
         self._inflight = InFlight(settings.limits.in_flight, settings.limits.in_flight_per_client)
@@ -126,7 +134,7 @@ class Gateway:
         await self.fleet.apply(settings.upstreams)
         await self.fleet.settled(SETTLE_SECONDS)
         compiled = self._compile(settings)
-        _refuse_conflicts(compiled)
+        refuse_conflicts(compiled)
         policies = self._live.current.policies
         self._check(settings, policies)
         self._swap(settings, policies, compiled)
@@ -174,6 +182,9 @@ class Gateway:
         allowed = AllowedOrigins.derive(f"http://{_bracketed(admin.host)}:{bound}", listen=(admin.host, bound))
         return CheckHost(build_admin(self, version=__version__), allowed)
 
+    def _offer_now(self, server: str) -> Offer | None:
+        return self._live.current.offers.get(server)
+
     def _acquaint(self, upstreams: Sequence[str], principal: Principal) -> Awaitable[object] | None:
         """Have what is shown to people only read as `principal`; what to wait for, if anything."""
         deadline = asyncio.get_running_loop().time() + ACQUAINT_SECONDS
@@ -192,10 +203,16 @@ class Gateway:
         return True, "ready"
 
     def servers(self) -> list[dict[str, Any]]:
-        return inspection.servers(self._live.current.catalogs)
+        return inspection.servers(self._live.current.catalogs, self._server_places)
 
     def upstreams(self) -> list[dict[str, Any]]:
-        return inspection.upstreams(self.fleet.health(), self._circuits, self._places)
+        return inspection.upstreams(self.fleet.health(), self._circuits, self._places, self._live.current.held)
+
+    def definitions(self, upstream: str) -> dict[str, Any] | None:
+        if upstream not in self.settings.upstreams:
+            return None
+        held = self.fleet.inventory(upstream)
+        return {"version": held.version, "available": held.available, "tools": list(held.tools)}
 
     def snapshot(self) -> dict[str, Any]:
         current = self._live.current
@@ -218,7 +235,8 @@ class Gateway:
             "mcp_gateway_limit_overflows_total": standing.pools.overflows,
         }
         shown = inspection.metrics(gauges, counters, self.fleet.health(), self._circuits)
-        return shown + inspection.limits(standing.tallies)
+        shown += inspection.places("server", self._server_places) + inspection.places("upstream", self._places)
+        return shown + inspection.quarantine(self._live.current.held) + inspection.limits(standing.tallies)
 
     async def reload(self) -> Reloaded:
         async with self._reloading:
@@ -241,53 +259,78 @@ class Gateway:
         done = await self._identity.connections.disconnect(GrantKey(principal, upstream))
         return None if done is None else {**asdict(done.key), "revocation": done.revocation}
 
+    def identities(self) -> list[str]:
+        policies = self._live.current.policies
+        return [] if policies is None else list(policies.compiled.identities)
+
+    async def access(self, who: str, **told: Any) -> dict[str, Any]:
+        current = self._live.current
+        settings = current.settings
+        principal = named(
+            who,
+            settings.identity.by_name,
+            **told,
+            anonymous=settings.gateway.anonymous_allowed,
+            accounts=settings.identity.virtual_accounts,
+        )
+        rules = None if current.governance is None else current.governance.rules
+        return asdict(Access(who, current.version, await seen(current.catalogs, rules, principal)))
+
     async def _change_to(self, settings: Settings) -> None:
         old = self.settings
-        _refuse_rebinding(old, settings)
+        refuse_rebinding(old, settings)
         policies = policies_of(settings)
         await self.fleet.apply(settings.upstreams)
         await self.fleet.settled(SETTLE_SECONDS)
         try:
             compiled = self._compile(settings)
-            _refuse_conflicts(compiled)
+            refuse_conflicts(compiled)
             self._check(settings, policies)
         except GatewayError:
             await self.fleet.apply(old.upstreams)
             raise
         self._identity.apply(settings)
+        self._make_room(settings)
         self._swap(settings, policies, compiled)
+        for notice in settings.notices:
+            if notice not in old.notices:
+                self._log.warning("notice", notice=notice)
         self._standing.pools.keep({rule.name for rules in limits(settings).values() for rule in rules})
 
     # ------------------------------------------------------------------ composing
 
     def _compose(self, settings: Settings, policies: Policies | None) -> Snapshot:
         compiled = self._compile(settings)
-        return snapshot(settings, compiled, self._standing, policies, self._inventories(settings))
+        return snapshot(settings, compiled, self._standing, policies, self._held(settings))
 
     def _compile(self, settings: Settings) -> Mapping[str, Catalog]:
         self._furnish(settings)
-        return catalogs(settings, self._inventories(settings))
+        return catalogs(settings, self._held(settings))
 
-    def _inventories(self, settings: Settings) -> Mapping[str, Inventory]:
-        return {name: self.fleet.inventory(name) for name in settings.upstreams}
+    def _held(self, settings: Settings) -> Mapping[str, Held]:
+        return self._pinning.hold(settings, {name: self.fleet.inventory(name) for name in settings.upstreams})
 
     def _check(self, settings: Settings, policies: Policies | None) -> None:
         """Hold the policies against what upstreams offer. Raises `ConfigurationError` where one is wrong."""
         if policies is not None:
-            facts = facts_of(settings, self._inventories(settings))
+            facts = facts_of(settings, self._held(settings))
             for remark in checked(policies, facts, tuple(settings.servers)):
                 self._log.warning("policy", remark=str(remark))
 
     def _furnish(self, settings: Settings) -> None:
         """Make what lives as long as an upstream or a virtual server does, for those that are new or changed."""
         for name, upstream in settings.upstreams.items():
-            terms = (upstream.breaker, upstream.max_concurrency)
-            if self._terms.get(name) != terms:
-                self._terms[name] = terms
+            if self._terms.get(name) != upstream.breaker:
+                self._terms[name] = upstream.breaker
                 self._circuits[name] = Circuit(failures=upstream.breaker.failures, cooldown=upstream.breaker.cooldown)
-                self._places[name] = Places(upstream.max_concurrency)
         for name in settings.servers:
             self._hubs.setdefault(name, Hub())
+
+    def _make_room(self, settings: Settings) -> None:
+        """As many places as `settings` say from now on; calls under way keep theirs and stay counted."""
+        fit(self._places, {name: each.max_concurrency for name, each in settings.upstreams.items()})
+        narrow = {name: each.max_concurrency for name, each in settings.servers.items()}
+        fit(self._server_places, narrow, "the virtual server `{}`")
 
     def _swap(
         self,
@@ -297,9 +340,10 @@ class Gateway:
         announced: Mapping[str, frozenset[Change]] = MappingProxyType({}),
     ) -> None:
         """Put `compiled` in force and tell listeners what changed, or was said to have changed."""
-        fresh = snapshot(settings, compiled, self._standing, policies, self._inventories(settings))
+        fresh = snapshot(settings, compiled, self._standing, policies, self._held(settings))
         old = self._live.swap(fresh)
         self._served.swap(self._live.current.served)
+        tell_drift(self._log, old.held, fresh.held)
         if not self._started:
             return
         # Nobody knows whose lists other policies change without asking for each: all are told to look.
@@ -328,7 +372,7 @@ class Gateway:
         self._swap_users(current, users, event.announced)
 
     def _swap_users(self, current: Snapshot, users: set[str], announced: frozenset[Change]) -> None:
-        fresh = catalogs(current.settings, self._inventories(current.settings))
+        fresh = catalogs(current.settings, self._held(current.settings))
         compiled = {name: fresh[name] if name in users else catalog for name, catalog in current.catalogs.items()}
         self._swap(current.settings, current.policies, compiled, dict.fromkeys(users, announced))
 
@@ -340,38 +384,6 @@ class Gateway:
 def report_defect(request_id: str, error: Exception) -> None:
     """A defect of ours met by a request: the client gets its id, the log gets the traceback."""
     structlog.get_logger("gateway").error("internal error", request_id=request_id, exc_info=error)
-
-
-def _refuse_conflicts(compiled: Mapping[str, Catalog]) -> None:
-    problems = [
-        Problem(f"virtual server {name}", 0, 0, str(problem))
-        for name, catalog in compiled.items()
-        for problem in catalog.problems
-        if problem.severity is Severity.ERROR
-    ]
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def _refuse_rebinding(old: Settings, new: Settings) -> None:
-    """Listeners and keys are fixed at start; changing them needs a restart, and saying so beats ignoring it."""
-    fixed = (
-        ("server", old.server, new.server),
-        ("state", _fixed_state(old.state), _fixed_state(new.state)),
-        ("egress", old.gateway.egress, new.gateway.egress),
-    )
-    problems = [
-        Problem("gateway.yaml", 0, 0, f"`{name}` changed: restart the gateway to apply it", "the rest can be reloaded")
-        for name, before, after in fixed
-        if before != after
-    ]
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def _fixed_state(state: StateSettings) -> tuple[object, ...]:
-    # A key that was made at start is no change: a key with a file is known by the file.
-    return (state.database, state.redis, *(key.path or key.secret for key in state.encryption_keys))
 
 
 def _bracketed(host: str) -> str:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from mcp_gateway import __version__
 from mcp_gateway.calls.connect import AskToConnect
 from mcp_gateway.calls.counted import counted
-from mcp_gateway.calls.inventory import Change, Inventory
+from mcp_gateway.calls.inventory import Change
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.calls.pipeline import Invoke, inner
 from mcp_gateway.calls.scopes import RequireScopes
@@ -42,6 +42,7 @@ from mcp_gateway.ingress.served import Served
 from mcp_gateway.methods.offer import Everything, Offer
 from mcp_gateway.methods.subscriptions import LIST_CHANGED, WatchResource
 from mcp_gateway.methods.table import Parts, tables
+from mcp_gateway.pinning import Held
 from mcp_gateway.policies import facts_of
 from mcp_gateway.settings.settings import Settings
 from mcp_gateway.settings.upstreams import HttpUpstream
@@ -56,16 +57,21 @@ class Snapshot:
     settings: Settings
     policies: Policies | None
     catalogs: Mapping[str, Catalog]
+    offers: Mapping[str, Offer]
     served: Mapping[str, Served]
+    held: Mapping[str, Held]
+    governance: Governance | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What outlives every snapshot and is shared by all of them. `base_url` is what clients type, without the path."""
+    """What outlives every snapshot and is shared by all of them. `offer_now` is the offer of a virtual server in the
+    snapshot in force. `base_url` is what clients type, without the path."""
 
     invoke: Invoke
     watch: WatchResource
     closing: Callable[[], Awaitable[object]]
+    offer_now: Callable[[str], Offer | None]
     circuits: Mapping[str, Circuit]
     places: Mapping[str, Places]
     changes: Mapping[str, Hub[frozenset[Change]]]
@@ -76,6 +82,7 @@ class Standing:
     base_url: str = ""
     pools: Pools = field(default_factory=MemoryPools)
     tallies: LimitTallies = field(default_factory=LimitTallies)
+    server_places: Mapping[str, Places] = field(default_factory=dict)
     ask_to_connect: AskToConnect | None = None
     acquaint: Callable[[Sequence[str], Principal], Awaitable[object] | None] | None = None
 
@@ -85,8 +92,9 @@ def limits(settings: Settings) -> Mapping[str, Sequence[Rule]]:
     return rules_of({name: spec.rate_limits for name, spec in settings.servers.items()})
 
 
-def catalogs(settings: Settings, inventories: Mapping[str, Inventory]) -> Mapping[str, Catalog]:
+def catalogs(settings: Settings, held: Mapping[str, Held]) -> Mapping[str, Catalog]:
     """Every virtual server compiled."""
+    inventories = {name: each.admitted for name, each in held.items()}
     return MappingProxyType(
         {
             name: compile_catalog(spec, inventories, server_version=__version__)
@@ -100,16 +108,16 @@ def snapshot(
     compiled: Mapping[str, Catalog],
     standing: Standing,
     policies: Policies | None,
-    inventories: Mapping[str, Inventory],
+    held: Mapping[str, Held],
 ) -> Snapshot:
-    """The snapshot in which `compiled`, made of `inventories`, is served; without `policies` to everybody."""
-    governance = None if policies is None else govern(policies, facts_of(settings, inventories), compiled)
+    """The snapshot in which `compiled`, made of `held`, is served; without `policies` to everybody."""
+    governance = None if policies is None else govern(policies, facts_of(settings, held), compiled)
     digest = sha256(settings.digest.encode())
     for name in sorted(compiled):
         digest.update(f"\0{name}\0{compiled[name].digest}".encode())
     version = digest.hexdigest()[:12]
     resources = {name: _resource(spec, standing, settings) for name, spec in settings.servers.items()}
-    handler = _inner(standing, resources, governance, limits(settings))
+    handler = _inner(standing, resources, governance, settings)
     offers: Mapping[str, Offer] = {
         name: Everything(catalog) if governance is None else governance.offer(catalog)
         for name, catalog in compiled.items()
@@ -120,7 +128,7 @@ def snapshot(
         )
         for name, catalog in compiled.items()
     }
-    return Snapshot(version, settings, policies, compiled, MappingProxyType(served))
+    return Snapshot(version, settings, policies, compiled, offers, MappingProxyType(served), held, governance)
 
 
 def _resource(spec: VirtualServerSettings, standing: Standing, settings: Settings) -> ProtectedResource:
@@ -139,8 +147,10 @@ def _inner(
     standing: Standing,
     resources: Mapping[str, ProtectedResource],
     governance: Governance | None,
-    rules: Mapping[str, Sequence[Rule]],
+    settings: Settings,
 ) -> Handler[Invocation, Result]:
+    rules = limits(settings)
+    narrow = any(spec.max_concurrency is not None for spec in settings.servers.values())
     decide = None if governance is None else governance.decide
     return inner(
         require_scopes=RequireScopes({name: resource.metadata_url for name, resource in resources.items()}),
@@ -148,10 +158,15 @@ def _inner(
         ask_to_connect=standing.ask_to_connect,
         seal_state=SealState(standing.states),
         authorize=Authorize(unrestricted) if decide is None else Authorize(decide, decide.release),
+        server_places=Bulkhead(standing.server_places, _server) if narrow else None,
         breaker=Breaker(standing.circuits),
         bulkhead=Bulkhead(standing.places),
         invoke=standing.invoke,
     )
+
+
+def _server(invocation: Invocation) -> str:
+    return invocation.call.server
 
 
 def _serve(
@@ -170,6 +185,7 @@ def _serve(
         Parts(
             catalog=catalog,
             offer=offer,
+            offer_now=partial(standing.offer_now, spec.name),
             inner=handler,
             cursors=standing.cursors,
             changes=changes,

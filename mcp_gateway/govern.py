@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mcp_gateway.calls.decide import DecideByPolicy
+from mcp_gateway.calls.note import NoteQuestions
 from mcp_gateway.calls.subjects import Subjects
 from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.core.errors import ConfigurationError, Problem
@@ -20,6 +21,7 @@ from mcp_gateway.envelopes.policy.cedar.engine import Engine
 from mcp_gateway.envelopes.policy.cedar.model import Facts, PolicyText, Remark, Source, ToolFacts
 from mcp_gateway.envelopes.policy.cedar.read_policies import read_policies
 from mcp_gateway.envelopes.policy.cedar.visibility import Visibility
+from mcp_gateway.methods.access import Rules
 from mcp_gateway.methods.offer import ByPolicy, Everything, Offer
 from mcp_gateway.settings.governance import PolicySettings
 from mcp_gateway.settings.settings import Settings
@@ -27,11 +29,15 @@ from mcp_gateway.settings.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The policies of one configuration: their text, and compiled. `audit`: only record what would be denied."""
+    """The policies of one configuration: their text, and compiled.
+
+    `audit`: only record what would be denied. `values`: record what policies read of the content of calls.
+    """
 
     text: PolicyText
     compiled: Compiled
     audit: bool
+    values: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,11 @@ class Governance:
     engine: Engine
     decide: DecideByPolicy
     subjects: Mapping[str, Subjects]
+
+    @property
+    def rules(self) -> Rules | None:
+        """What decides who sees what; None where nothing is denied."""
+        return None if self.audit else Rules(self.engine, self.subjects)
 
     def offer(self, catalog: Catalog) -> Offer:
         """The part of `catalog` that each caller may see; all of it where nothing is denied."""
@@ -71,7 +82,8 @@ def policies_of(settings: Settings) -> Policies | None:
         compiled = Compiled(text)
     except ValueError as error:
         raise ConfigurationError([Problem("policies", 0, 0, f"not a set of policies: {error}")]) from error
-    return Policies(text, compiled, audit=settings.gateway.policies.mode == "audit")
+    written = settings.gateway.policies
+    return Policies(text, compiled, audit=written.mode == "audit", values=written.record == "values")
 
 
 def same_policies(one: Policies | None, other: Policies | None) -> bool:
@@ -99,10 +111,13 @@ def govern(policies: Policies, facts: Facts, catalogs: Mapping[str, Catalog]) ->
     facts = replace(facts, tools=(*facts.tools, *{tool.uid: tool for tool in own}.values()))
     engine = Engine(policies.compiled, facts)
     subjects = {
-        name: Subjects.of(name, facts, catalog.tools.values(), catalog.prompts.values())
+        name: Subjects.of(
+            name, facts, (*catalog.tools.values(), *catalog.quarantined.values()), catalog.prompts.values()
+        )
         for name, catalog in catalogs.items()
     }
-    return Governance(policies.audit, engine, DecideByPolicy(engine, subjects, audit=policies.audit), subjects)
+    note = NoteQuestions(engine, policies.compiled.tags, policies.text.digest, values=policies.values)
+    return Governance(policies.audit, engine, DecideByPolicy(engine, subjects, note, audit=policies.audit), subjects)
 
 
 def _refuse(remarks: Sequence[Remark]) -> None:

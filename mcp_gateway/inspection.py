@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from time import monotonic
 from typing import Any
 
 from mcp_gateway.catalog.catalog import Catalog, SourceReport
+from mcp_gateway.catalog.pin_diff import differences, visible
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places
 from mcp_gateway.envelopes.policy.limits.limit import LimitTallies
+from mcp_gateway.pinning import Held
 from mcp_gateway.upstream.health import Health
 
 
-def servers(catalogs: Mapping[str, Catalog]) -> list[dict[str, Any]]:
-    """The virtual servers, and what each source contributes."""
+def servers(catalogs: Mapping[str, Catalog], places: Mapping[str, Places]) -> list[dict[str, Any]]:
+    """The virtual servers, what each source contributes, and the calls under way where those are limited."""
     return [
         {
             "name": name,
@@ -28,13 +29,17 @@ def servers(catalogs: Mapping[str, Catalog]) -> list[dict[str, Any]]:
             "templates": len(catalog.templates),
             "sources": [_source(source) for source in catalog.sources],
             "problems": [str(problem) for problem in catalog.problems],
+            **(_in_use(places[name]) if name in places else {}),
         }
         for name, catalog in catalogs.items()
     ]
 
 
 def upstreams(
-    health: Mapping[str, Health], circuits: Mapping[str, Circuit], places: Mapping[str, Places]
+    health: Mapping[str, Health],
+    circuits: Mapping[str, Circuit],
+    places: Mapping[str, Places],
+    held: Mapping[str, Held],
 ) -> list[dict[str, Any]]:
     """The upstreams and how they are."""
     now = monotonic()
@@ -42,7 +47,8 @@ def upstreams(
         {
             **asdict(each),
             "breaker": circuits[name].state(now) if name in circuits else "closed",
-            "waiting": places[name].waiting if name in places else 0,
+            **(_in_use(places[name]) if name in places else {"in_use": 0, "waiting": 0}),
+            **_pinned(held.get(name)),
         }
         for name, each in health.items()
     ]
@@ -68,6 +74,25 @@ def metrics(
     return "\n".join(lines) + "\n"
 
 
+def places(kind: str, held: Mapping[str, Places]) -> str:
+    """Calls that have a place and calls that wait for one, by their server or upstream, in the same format."""
+    lines: list[str] = []
+    for state, values in (
+        ("in_use", {name: each.in_use for name, each in held.items()}),
+        ("waiting", {name: each.waiting for name, each in held.items()}),
+    ):
+        lines.append(f"# TYPE mcp_gateway_{kind}_places_{state} gauge")
+        lines += [f'mcp_gateway_{kind}_places_{state}{{{kind}="{name}"}} {value}' for name, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def quarantine(held: Mapping[str, Held]) -> str:
+    """How many tools of each upstream may not be used, in the same format."""
+    lines = ["# TYPE mcp_gateway_quarantined_tools gauge"]
+    lines += [f'mcp_gateway_quarantined_tools{{upstream="{n}"}} {len(h.quarantined)}' for n, h in held.items()]
+    return "\n".join(lines) + "\n"
+
+
 def limits(tallies: LimitTallies) -> str:
     """What limits did, in the same format."""
     lines = ["# TYPE mcp_gateway_limited_calls_total counter"]
@@ -78,9 +103,32 @@ def limits(tallies: LimitTallies) -> str:
         ("failed_closed", tallies.failed_closed),
     ):
         for (server, rule), count in tally.items():
-            labels = f'server="{server}",limit={json.dumps(rule, ensure_ascii=False)},outcome="{outcome}"'
+            labels = f'server="{server}",limit="{_label(rule)}",outcome="{outcome}"'
             lines.append(f"mcp_gateway_limited_calls_total{{{labels}}} {count}")
     return "\n".join(lines) + "\n"
+
+
+def _label(value: str) -> str:
+    """What an admin wrote, as the format wants a label's value: three characters escaped, no others."""
+    escaped = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return escaped.encode("utf-8", "replace").decode()
+
+
+def _in_use(places: Places) -> dict[str, int]:
+    return {"in_use": places.in_use, "waiting": places.waiting}
+
+
+def _pinned(held: Held | None) -> dict[str, Any]:
+    """What differs from the lock, under ``quarantined`` where it may therefore not be used."""
+    if held is None:
+        return {"pinning": "off", "quarantined": [], "drifted": []}
+    told = [{"tool": visible(d.tool), "drift": d.drift.value, "differences": differences(d)} for d in held.drifted]
+    apart = {visible(each.tool) for each in held.quarantined}
+    return {
+        "pinning": held.mode,
+        "quarantined": [each for each in told if each["tool"] in apart],
+        "drifted": [each for each in told if each["tool"] not in apart],
+    }
 
 
 def _source(report: SourceReport) -> dict[str, Any]:

@@ -8,20 +8,21 @@ from mcp_gateway.calls.inventory import Inventory
 from mcp_gateway.catalog.tools import hints
 from mcp_gateway.core.call import Json
 from mcp_gateway.envelopes.policy.cedar.model import Facts, PromptFacts, ToolFacts
+from mcp_gateway.pinning import Held
 from mcp_gateway.settings.settings import Settings
 
 
-def facts_of(settings: Settings, inventories: Mapping[str, Inventory]) -> Facts:
+def facts_of(settings: Settings, held: Mapping[str, Held]) -> Facts:
     """The tools and prompts of all configured upstreams as they define them, by name: the order of a list is no fact.
 
     What cannot be a tool or a prompt is left out, as it is in catalogs. Hints are the upstreams' own here; a
-    composition's are laid over where a call is decided.
+    composition's are laid over where a call is decided. Of tools that are pinned the accepted definition counts.
     """
     metadata = settings.gateway.metadata
     return Facts(
         upstreams=tuple(sorted(settings.upstreams)),
-        tools=tuple(tool for name in sorted(inventories) for tool in _tools(name, inventories[name])),
-        prompts=tuple(prompt for name in sorted(inventories) for prompt in _prompts(name, inventories[name])),
+        tools=tuple(tool for name in sorted(held) for tool in _tools(name, held[name].known)),
+        prompts=tuple(prompt for name in sorted(held) for prompt in _prompts(name, held[name].known)),
         metadata=() if metadata is None else tuple(sorted(metadata.keys)),
     )
 

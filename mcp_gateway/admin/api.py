@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from mcp_gateway.admin.access import access_routes
 from mcp_gateway.admin.connections import connection_routes
 from mcp_gateway.admin.control import Control
 
@@ -47,9 +48,15 @@ def build(control: Control, *, version: str) -> FastAPI:
     async def upstreams() -> list[dict[str, Any]]:
         return control.upstreams()
 
+    @app.get("/api/upstreams/{name}/definitions", tags=["inspect"], summary="What an upstream says of its tools")
+    async def definitions(name: str) -> JSONResponse:
+        found = control.definitions(name)
+        return JSONResponse(found or {"detail": "no such upstream"}, status_code=404 if found is None else 200)
+
     @app.get("/api/snapshot", tags=["inspect"], summary="The running configuration snapshot")
     async def snapshot() -> dict[str, Any]:
         return control.snapshot()
 
     connection_routes(app, control)
+    access_routes(app, control)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +31,10 @@ class Control(Protocol):
         """The upstreams and how they are."""
         ...
 
+    def definitions(self, upstream: str) -> dict[str, Any] | None:
+        """What an upstream says of its tools, as last read and whole; None where there is no such upstream."""
+        ...
+
     def snapshot(self) -> dict[str, Any]:
         """The running snapshot: version, configuration digest, notices."""
         ...
@@ -48,4 +53,20 @@ class Control(Protocol):
 
     async def disconnect(self, principal: str, upstream: str) -> dict[str, Any] | None:
         """Delete a connection and begin its revocation; what was done, None if there is no such connection."""
+        ...
+
+    def identities(self) -> list[str]:
+        """Principals and teams that the running policies name, as `access` takes them."""
+        ...
+
+    async def access(
+        self,
+        who: str,
+        *,
+        teams: tuple[str, ...],
+        scopes: tuple[str, ...],
+        email: str | None,
+        claims: Mapping[str, object],
+    ) -> dict[str, Any]:
+        """What `who` sees of every virtual server, were these its teams and claims. Raises `UnknownPrincipal`."""
         ...

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from mcp_gateway.calls.kinds import Invocation, Kind, Result
+from mcp_gateway.calls.note import NoteQuestions
 from mcp_gateway.calls.subjects import Subjects
 from mcp_gateway.core import strictjson
 from mcp_gateway.core.call import Call, Trail
@@ -27,16 +28,19 @@ class DecideByPolicy:
     With `audit` nothing is denied, only recorded.
     """
 
-    __slots__ = ("_audit", "_engine", "_subjects")
+    __slots__ = ("_audit", "_engine", "_note", "_subjects")
 
-    def __init__(self, engine: Engine, subjects: Mapping[str, Subjects], *, audit: bool) -> None:
+    def __init__(self, engine: Engine, subjects: Mapping[str, Subjects], note: NoteQuestions, *, audit: bool) -> None:
         self._engine = engine
+        self._note = note
         self._subjects = subjects
         self._audit = audit
 
     def __call__(self, call: Invocation) -> Decision:
         subject = self._subject(call)
-        verdict = self._engine.decide(_question(call.call, subject, _input(call)))
+        question = _question(call.call, subject, _input(call))
+        self._note(call.call.trail, question)
+        verdict = self._engine.decide(question)
         return self._settle(call.call.trail, verdict, "decision")
 
     def release(self, call: Invocation) -> Callable[[Result], Decision] | None:
@@ -48,7 +52,9 @@ class DecideByPolicy:
         def judge(result: Result) -> Decision:
             if result.get("resultType") == "input_required":
                 return _ALLOWED  # nothing came out yet: the call will be made, and judged, again
-            verdict = self._engine.decide(_question(call.call, subject, _input(call), _output(result)))
+            output = _output(result)
+            self._note.output(call.call, subject, output)
+            verdict = self._engine.decide(_question(call.call, subject, _input(call), output))
             return self._settle(call.call.trail, verdict, "release")
 
         return judge
@@ -56,7 +62,9 @@ class DecideByPolicy:
     def may_read(self, call: Call, upstream: str, uri: str) -> bool:
         """Whether the resource may be read now, for doors other than reading: to follow it is to learn of it."""
         subject = self._subjects[call.server].resource(upstream, uri)
-        verdict = self._engine.decide(_question(call, subject, _NOTHING))
+        question = _question(call, subject, _NOTHING)
+        self._note(call.trail, question)
+        verdict = self._engine.decide(question)
         return self._settle(call.trail, verdict, "decision").allowed
 
     def _subject(self, call: Invocation) -> Subject:

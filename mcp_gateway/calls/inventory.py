@@ -34,6 +34,17 @@ class CacheHint:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A tool that differs from the definition which was accepted: not to be offered, never to be called.
+
+    `definition` is the accepted one; of a `new` tool, of which none was accepted, the one received.
+    """
+
+    definition: Json
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """One upstream's offer.
 
@@ -41,7 +52,8 @@ class Inventory:
     tools whose ``x-mcp-header`` annotations are invalid. `version` is the negotiated protocol version,
     "" while the upstream was never reached. With `available=False` the entries are the last known ones
     and `error` says why (public text). With `waits_for_person` the lists were never read, because the upstream
-    shows them to people's accounts only: nothing is wrong, somebody has to connect one.
+    shows them to people's accounts only: nothing is wrong, somebody has to connect one. `quarantined` tools are
+    not among `tools`.
     """
 
     upstream: str
@@ -57,6 +69,7 @@ class Inventory:
     available: bool = False
     error: str | None = None
     waits_for_person: bool = False
+    quarantined: tuple[Quarantined, ...] = ()
 
     @property
     def modern(self) -> bool:

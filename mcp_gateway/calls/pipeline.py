@@ -26,6 +26,7 @@ def inner(
     ask_to_connect: AskToConnect | None = None,
     seal_state: SealState,
     authorize: Authorize[Invocation],
+    server_places: Bulkhead[Invocation, Result] | None = None,
     breaker: Breaker[Invocation, Result],
     bulkhead: Bulkhead[Invocation, Result],
     invoke: Invoke,
@@ -39,12 +40,14 @@ def inner(
     state, and the retry has to look like the call that it repeats before anything else reads it. State is opened
     next, while the arguments are still those of the client, to which it is bound.
     Arguments are validated before the door: a policy engine skips a policy that errors on a wrong type.
-    The door comes before anything that costs. The breaker stands before the bulkhead, so that calls to a
-    dead upstream do not take its places.
+    The door comes before anything that costs. The virtual server's own places come next: whoever waits for one
+    must hold nothing that other virtual servers share, neither a place of the upstream nor the breaker's one probe.
+    The breaker stands before the bulkhead, so that calls to a dead upstream do not take its places.
     """
     asking: list[Stage[Invocation, Result]] = [] if ask_to_connect is None else [ask_to_connect]
     scopes: list[Stage[Invocation, Result]] = [] if require_scopes is None else [require_scopes]
     limits: list[Stage[Invocation, Result]] = [] if limit_calls is None else [limit_calls]
     before: list[Stage[Invocation, Result]] = [*scopes, *limits, *asking, seal_state, ValidateArguments()]
-    behind: list[Stage[Permitted[Invocation], Result]] = [breaker, bulkhead]
+    own: list[Stage[Permitted[Invocation], Result]] = [] if server_places is None else [server_places]
+    behind: list[Stage[Permitted[Invocation], Result]] = [*own, breaker, bulkhead]
     return compose(before, authorize.guarding(compose(behind, invoke)))

@@ -60,6 +60,7 @@ def _tool(server: str, tool: ToolBinding, known: Mapping[Uid, ToolFacts]) -> Sub
         destructive=tool.destructive,
         idempotent=tool.idempotent,
         open_world=tool.open_world,
+        tags=tool.tags,
     )
     return Subject(facts.action, facts.uid, tool.upstream, server, facts)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress
+from types import MappingProxyType
 
 from mcp_gateway.calls.inventory import CacheHint, Listing
 from mcp_gateway.calls.kinds import PromptBinding, ResourceBinding, TemplateBinding, ToolBinding
@@ -55,6 +56,8 @@ class Catalog:
     The mappings hold every binding, those of unavailable sources too, since a call may find these back; lists
     hold what is available. `digest` is a SHA-256 over everything composed. `unavailable` names sources that
     are down, `broken` the same where the specification does not tolerate it. `problems` are all findings.
+    `quarantined` are tools that differ from what was accepted, by the names they would have: neither listed nor
+    ever to be called.
     """
 
     server: str
@@ -73,6 +76,7 @@ class Catalog:
     problems: tuple[Finding, ...]
     unavailable: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    quarantined: Mapping[str, ToolBinding] = field(default_factory=lambda: MappingProxyType({}))
 
     def capabilities(self, modern: bool) -> Json:
         """The ServerCapabilities object for clients of one era."""

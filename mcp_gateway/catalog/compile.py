@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from hashlib import sha256
 from types import MappingProxyType
 
 import orjson
 
 from mcp_gateway.calls.inventory import CacheHint, Inventory, Listing
+from mcp_gateway.calls.kinds import ToolBinding
 from mcp_gateway.catalog.bounds import DEFAULT_LIMITS, Limits
 from mcp_gateway.catalog.capabilities import compose
 from mcp_gateway.catalog.catalog import Catalog, Shelf, SourceReport
-from mcp_gateway.catalog.conflicts import settle
+from mcp_gateway.catalog.conflicts import exposable, settle
 from mcp_gateway.catalog.draft import B, Draft
 from mcp_gateway.catalog.findings import Finding
 from mcp_gateway.catalog.gather import Gathered, gather, offered
@@ -46,10 +47,13 @@ def compile_catalog(
     for source, inventory in press.held:
         gather(source, inventory, limits, gathered, spec.scopes)
     findings = gathered.findings
-    tools = press.bind(Listing.TOOLS, gathered.tools, findings)
-    prompts = press.bind(Listing.PROMPTS, gathered.prompts, findings)
-    resources = press.bind(Listing.RESOURCES, gathered.resources, findings)
-    templates = press.bind(Listing.TEMPLATES, gathered.templates, findings)
+    named = settle(gathered.tools, spec.conflicts, Listing.TOOLS, findings)
+    tools = press.bind(Listing.TOOLS, [(draft, name) for draft, name in named if not draft.quarantined])
+    changed = [(draft, name) for draft, name in named if draft.quarantined]
+    quarantined = press.set_apart(changed, gathered.unknown, {name for _, name in named})
+    prompts = press.bind(Listing.PROMPTS, settle(gathered.prompts, spec.conflicts, Listing.PROMPTS, findings))
+    resources = press.bind(Listing.RESOURCES, settle(gathered.resources, spec.conflicts, Listing.RESOURCES, findings))
+    templates = press.bind(Listing.TEMPLATES, settle(gathered.templates, spec.conflicts, Listing.TEMPLATES, findings))
     inventories_held = [inventory for _, inventory in press.held]
     down = tuple(dict.fromkeys(i.upstream for i in inventories_held if not i.available and not i.waits_for_person))
     capabilities = [compose(inventories_held, press.wanted, modern=modern) for modern in (True, False)]
@@ -75,6 +79,7 @@ def compile_catalog(
         problems=tuple(findings),
         unavailable=down,
         broken=() if spec.best_effort else down,
+        quarantined=MappingProxyType(quarantined),
     )
 
 
@@ -113,9 +118,8 @@ class _Press:
         self._records: list[object] = []
         self._exposed: dict[Listing, Counter[str]] = {}
 
-    def bind(self, kind: Listing, drafts: Sequence[Draft[B]], findings: list[Finding]) -> list[tuple[Draft[B], B]]:
-        """Settle names, make the bindings, print the list."""
-        settled = settle(drafts, self._spec.conflicts, kind, findings)
+    def bind(self, kind: Listing, settled: Sequence[tuple[Draft[B], str]]) -> list[tuple[Draft[B], B]]:
+        """Make the bindings of drafts whose names are settled, print the list."""
         bound = [(draft, draft.make(name)) for draft, name in settled]
         digests = [_digest(binding.definition) for _, binding in bound]
         for (draft, name), digest in zip(settled, digests, strict=True):
@@ -141,6 +145,21 @@ class _Press:
             page_size=self._page_size,
         )
         return bound
+
+    def set_apart(
+        self,
+        changed: Sequence[tuple[Draft[ToolBinding], str]],
+        unknown: Sequence[Draft[ToolBinding]],
+        taken: Set[str],
+    ) -> dict[str, ToolBinding]:
+        """The quarantined tools by name: the `changed` ones, and those `unknown` ones whose name nobody has."""
+        found = {name: draft.make(name) for draft, name in changed}
+        for draft in unknown:
+            name = exposable(draft)
+            if name not in taken:
+                found.setdefault(name, draft.make(name))
+        self._records.append([[name, _digest(found[name].definition).hex()] for name in sorted(found)])
+        return found
 
     def _hint(self, kind: Listing, drafts: Sequence[Draft[B]]) -> CacheHint:
         names: dict[str, set[str]] = {}

@@ -21,7 +21,7 @@ def settle(
 ) -> list[tuple[Draft[B], str]]:
     """The drafts that get a name, in their order, each with it. What happened to others goes to `findings`."""
     named = kind in {Listing.TOOLS, Listing.PROMPTS}
-    wanted = [fit(draft.name, _origin(draft)) if named else draft.name for draft in drafts]
+    wanted = [exposable(draft) if named else draft.name for draft in drafts]
     for draft, name in zip(drafts, wanted, strict=True):
         if name != draft.name:
             message = f"its name does not fit and is shortened or cleaned to {name!r}"
@@ -46,6 +46,11 @@ def settle(
             message = f"left out, since {clip(_origin(holders[name][0]))} has the name {clip(name)!r} already"
             findings.append(_left_out(Severity.NOTICE, draft, kind, message))
     return settled
+
+
+def exposable(draft: Draft[B]) -> str:
+    """The name that a tool or prompt asks for, in a form that every client takes."""
+    return fit(draft.name, _origin(draft))
 
 
 def _prefixed(

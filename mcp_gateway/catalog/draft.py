@@ -18,6 +18,7 @@ class Draft(Generic[B]):
     `make` turns the settled name into the binding. `facts` are what the binding does beyond its definition,
     as JSON; `hiding` tells that something of the upstream's definition is kept from the agent; `warnings` are
     messages about parts of the specification that miss their aim; `weight` orders templates, heaviest first.
+    What is `quarantined` keeps its name, so that nothing else takes it, and is not offered.
     """
 
     upstream: str
@@ -29,3 +30,4 @@ class Draft(Generic[B]):
     hiding: bool = False
     warnings: tuple[str, ...] = ()
     weight: int = 0
+    quarantined: bool = False

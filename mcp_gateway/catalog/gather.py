@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mcp_gateway.calls.inventory import Inventory, Listing
@@ -35,9 +35,10 @@ def offered(inventory: Inventory, kind: Listing) -> Sequence[Json]:
 
 @dataclass(slots=True)
 class Gathered:
-    """Everything drafted so far, in order of sources and then of their lists."""
+    """Everything drafted so far, in order of sources and then of their lists. `unknown` are tools never accepted."""
 
     tools: list[Draft[ToolBinding]] = field(default_factory=list)
+    unknown: list[Draft[ToolBinding]] = field(default_factory=list)
     prompts: list[Draft[PromptBinding]] = field(default_factory=list)
     resources: list[Draft[ResourceBinding]] = field(default_factory=list)
     templates: list[Draft[TemplateBinding]] = field(default_factory=list)
@@ -59,13 +60,38 @@ def gather(
     up = inventory.available
     tools = Globs(source.enabled_tools, source.disabled_tools)
     prompts, resources = Globs(source.enabled_prompts), Globs(source.enabled_resources)
-    desk.draft(Listing.TOOLS, tools, lambda entry: draft_tool(entry, source, up, limits, scopes), into.tools)
-    desk.draft(Listing.PROMPTS, prompts, lambda entry: draft_prompt(entry, source, up), into.prompts)
-    desk.draft(Listing.RESOURCES, resources, lambda entry: draft_resource(entry, source, up), into.resources)
+
+    def draft(entry: Json) -> Draft[ToolBinding]:
+        return draft_tool(entry, source, up, limits, scopes)
+
+    def locked(entry: Json) -> Draft[ToolBinding]:
+        return replace(draft(entry), quarantined=True)
+
+    desk.draft(Listing.TOOLS, tools, inventory.tools, draft, into.tools)
+    desk.draft(Listing.TOOLS, tools, _quarantined(inventory, new=False), locked, into.tools)
+    desk.draft(Listing.TOOLS, tools, _quarantined(inventory, new=True), locked, into.unknown)
+    desk.draft(Listing.PROMPTS, prompts, inventory.prompts, lambda entry: draft_prompt(entry, source, up), into.prompts)
+    desk.draft(
+        Listing.RESOURCES,
+        resources,
+        inventory.resources,
+        lambda entry: draft_resource(entry, source, up),
+        into.resources,
+    )
     excluded = _excluded(inventory, resources)
-    desk.draft(Listing.TEMPLATES, resources, lambda entry: draft_template(entry, source, up, excluded), into.templates)
+    desk.draft(
+        Listing.TEMPLATES,
+        resources,
+        inventory.templates,
+        lambda entry: draft_template(entry, source, up, excluded),
+        into.templates,
+    )
     if inventory.version:
         desk.report_misses(tools, prompts, resources)
+
+
+def _quarantined(inventory: Inventory, *, new: bool) -> Sequence[Json]:
+    return [each.definition for each in inventory.quarantined if each.new is new]
 
 
 def _excluded(inventory: Inventory, globs: Globs) -> frozenset[str]:
@@ -82,11 +108,18 @@ class _Desk:
         self._limits = limits
         self._findings = findings
 
-    def draft(self, kind: Listing, globs: Globs, make: Callable[[Json], Draft[B]], into: list[Draft[B]]) -> None:
+    def draft(
+        self,
+        kind: Listing,
+        globs: Globs,
+        entries: Sequence[Json],
+        make: Callable[[Json], Draft[B]],
+        into: list[Draft[B]],
+    ) -> None:
         if not globs:
             return
         seen: set[str] = set()
-        for entry in offered(self._inventory, kind):
+        for entry in entries:
             name = identity(kind, entry)
             if name and not globs.admit(name):
                 continue
@@ -123,7 +156,8 @@ class _Desk:
                 self._report(Severity.WARNING, Listing.TOOLS, name, message)
 
     def _names(self, kind: Listing) -> Iterator[str]:
-        for entry in offered(self._inventory, kind):
+        locked = self._inventory.quarantined if kind is Listing.TOOLS else ()
+        for entry in (*offered(self._inventory, kind), *(each.definition for each in locked)):
             name = identity(kind, entry)
             if name:
                 yield name

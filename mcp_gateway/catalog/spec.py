@@ -95,6 +95,9 @@ class ToolSpec(Protocol):
     def scopes(self) -> Sequence[str]: ...
 
     @property
+    def tags(self) -> Sequence[str]: ...
+
+    @property
     def cost(self) -> float: ...
 
 
@@ -112,6 +115,9 @@ class SourceSpec(Protocol):
 
     @property
     def disabled_tools(self) -> Sequence[str]: ...
+
+    @property
+    def tags(self) -> Sequence[str]: ...
 
     @property
     def enabled_prompts(self) -> Sequence[str]: ...

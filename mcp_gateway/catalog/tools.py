@@ -48,6 +48,7 @@ def draft_tool(
     told = hints(composed)
     cost = spec.cost if spec is not None else 0.0
     scopes = tuple(dict.fromkeys((*server_scopes, *spec.scopes))) if spec is not None and spec.scopes else ()
+    tags = tuple(sorted({*source.tags, *(spec.tags if spec is not None else ())}))
 
     def make(name: str) -> ToolBinding:
         final = composed if composed["name"] == name else {**composed, "name": name}
@@ -66,10 +67,11 @@ def draft_tool(
             open_world=told["openWorldHint"],
             cost=cost,
             scopes=scopes,
+            tags=tags,
         )
 
     wanted = spec.name if spec is not None and spec.name else source.prefix + upstream_name
-    facts = [[_facts(rule) for rule in changes], cost, *scopes]
+    facts = [[_facts(rule) for rule in changes], cost, scopes, tags]
     hiding = any(rule.hidden for rule in changes)
     return Draft(source.upstream, upstream_name, wanted, available, make, facts, hiding, missed)
 

@@ -9,7 +9,9 @@ from mcp_gateway.cli.check import check
 from mcp_gateway.cli.connections import connections
 from mcp_gateway.cli.demo.command import demo
 from mcp_gateway.cli.keys import keys
+from mcp_gateway.cli.lock.command import lock
 from mcp_gateway.cli.migrate import migrate
+from mcp_gateway.cli.plan.command import plan
 from mcp_gateway.cli.policy.command import policy
 from mcp_gateway.cli.schema import schema
 from mcp_gateway.cli.serve import serve
@@ -41,7 +43,9 @@ app.command()(serve)
 app.command()(demo)
 app.command()(check)
 app.command()(schema)
+app.command()(lock)
 app.command()(migrate)
+app.command()(plan)
 app.add_typer(keys, name="keys")
 app.add_typer(connections, name="connections")
 app.add_typer(policy, name="policy")

@@ -8,13 +8,14 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import structlog
-from watchfiles import awatch
+from watchfiles import Change, awatch
 
 from mcp_gateway.app import Gateway, report_defect
 from mcp_gateway.core.asgi.limits import EdgeLimits
@@ -22,6 +23,7 @@ from mcp_gateway.core.asgi.server import EdgeServer, bind, build_server
 from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.envelopes.observability.lines import FileLines, LineSink
 from mcp_gateway.identify import Identity
+from mcp_gateway.settings import lock as lock_file
 from mcp_gateway.settings.keys import key_ring
 from mcp_gateway.settings.load import load
 from mcp_gateway.settings.server import LimitSettings
@@ -171,8 +173,18 @@ async def _watch(gateway: Gateway, config: Path, stop: asyncio.Event) -> None:
     """Reload after every change of a file that was read, or of a folder that new ones may appear in."""
     while not stop.is_set():
         settings = gateway.settings
-        watched = {str(path) for path in (*settings.files, *settings.folders) if path.exists()}
-        changes = awatch(*watched, stop_event=stop, recursive=False, rust_timeout=_TICK_MS, yield_on_timeout=True)
+        lock = settings.base_dir / lock_file.NAME
+        read = {str(path) for path in (*settings.files, *settings.folders, lock)}
+        watched = {path for path in read if os.path.exists(path)}
+        changes = awatch(
+            # A lock that does not exist yet appears in a folder where much else may be written.
+            *(watched if str(lock) in watched else watched | {str(settings.base_dir)}),
+            watch_filter=partial(_concerns, frozenset(read)),
+            stop_event=stop,
+            recursive=False,
+            rust_timeout=_TICK_MS,
+            yield_on_timeout=True,
+        )
         first = True
         async with contextlib.aclosing(changes):
             async for changed in changes:
@@ -182,6 +194,10 @@ async def _watch(gateway: Gateway, config: Path, stop: asyncio.Event) -> None:
                 if changed or missed:
                     await _reload(gateway)
                     break
+
+
+def _concerns(read: Set[str], _: Change, path: str) -> bool:
+    return path in read or os.path.dirname(path) in read
 
 
 def _differs(config: Path, settings: Settings) -> bool:

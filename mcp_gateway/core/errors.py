@@ -7,6 +7,7 @@
     │  ├─ IdentityUnavailable    what proves or holds an identity is out of reach; `retry_after`
     │  ├─ Forbidden              a policy decided; `policies` names the determining ones
     │  ├─ Blocked                a guardrail decided; `guardrail` names it, never the text
+    │  ├─ ToolQuarantined        the upstream's tool is not the one that was accepted
     │  ├─ LimitExceeded          a limit decided; `limit` and `retry_after`
     │  ├─ Overloaded             the gateway itself is at capacity; `retry_after`
     │  ├─ ConnectionRequired     a person must act first; `link`
@@ -104,6 +105,12 @@ class Blocked(Refusal):
     def __init__(self, message: str, *, guardrail: str) -> None:
         super().__init__(message)
         self.guardrail = guardrail
+
+
+class ToolQuarantined(Refusal):
+    """The upstream's tool is not the one that was accepted; it can be used once somebody has reviewed it."""
+
+    reason = "tool_quarantined"
 
 
 class LimitExceeded(Refusal):

@@ -40,6 +40,10 @@ class Offer(Protocol):
 
     def tool(self, name: str, call: Call) -> ToolBinding | None: ...
 
+    def quarantined(self, name: str, call: Call) -> bool:
+        """Whether the caller would see a tool of this name, were it the one that was accepted."""
+        ...
+
     def prompt(self, name: str, call: Call) -> PromptBinding | None: ...
 
     def resource(self, uri: str, call: Call) -> Source | None:
@@ -70,6 +74,9 @@ class Everything:
 
     def tool(self, name: str, call: Call) -> ToolBinding | None:
         return self._catalog.tools.get(name)
+
+    def quarantined(self, name: str, call: Call) -> bool:
+        return name in self._catalog.quarantined
 
     def prompt(self, name: str, call: Call) -> PromptBinding | None:
         return self._catalog.prompts.get(name)
@@ -111,6 +118,11 @@ class ByPolicy:
         if binding is None:
             return None
         return binding if self._sees(call.principal, ("tool", name), lambda: self._subjects.tools[name]) else None
+
+    def quarantined(self, name: str, call: Call) -> bool:
+        if name not in self._catalog.quarantined:
+            return False
+        return self._sees(call.principal, ("quarantined", name), lambda: self._subjects.tools[name])
 
     def prompt(self, name: str, call: Call) -> PromptBinding | None:
         binding = self._catalog.prompts.get(name)

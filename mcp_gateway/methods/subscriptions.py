@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from typing import Final, Protocol
 
 from mcp_gateway.calls.inventory import Change
 from mcp_gateway.calls.kinds import Result
-from mcp_gateway.core.call import Call, Json
+from mcp_gateway.core.call import Call, Json, Trail
 from mcp_gateway.core.errors import GatewayError, Invalid, UnknownResource
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.principal import Principal
@@ -41,7 +43,7 @@ class WatchResource(Protocol):
 class Listen:
     """subscriptions/listen: acknowledges what it honours, then notifies until the client or the gateway ends it."""
 
-    __slots__ = ("_capabilities", "_changes", "_closing", "_offer", "_watch")
+    __slots__ = ("_capabilities", "_changes", "_closing", "_offer", "_offer_now", "_watch")
 
     def __init__(
         self,
@@ -49,13 +51,16 @@ class Listen:
         capabilities: Json,
         changes: Hub[frozenset[Change]],
         offer: Offer,
+        offer_now: Callable[[], Offer | None],
         watch: WatchResource,
         closing: Callable[[], Awaitable[object]],
     ) -> None:
-        """`closing` returns when the gateway shuts down."""
+        """`offer_now` is asked at each update: what a reload took away is not told any more. `closing` returns when
+        the gateway shuts down."""
         self._capabilities = capabilities
         self._changes = changes
         self._offer = offer
+        self._offer_now = offer_now
         self._watch = watch
         self._closing = closing
 
@@ -119,7 +124,9 @@ class Listen:
                 pointer="/params/notifications/resourceSubscriptions",
             )
 
-        def on_update(params: Json) -> None:
+        def on_update(uri: str, params: Json) -> None:
+            if not _may_follow(self._offer_now(), uri, call):
+                return
             meta = params.get("_meta")
             merged = {**(meta if isinstance(meta, dict) else {}), **mark["_meta"]}
             deliver("notifications/resources/updated", {**params, "_meta": merged})
@@ -130,7 +137,8 @@ class Listen:
             if source is None:
                 continue
             try:
-                releases.append(await self._watch(source.upstream, uri, call.principal, on_update))
+                watching = self._watch(source.upstream, uri, call.principal, partial(on_update, uri))
+                releases.append(await watching)
             except GatewayError:
                 # What cannot be honoured is left out of the acknowledgement: that is its meaning.
                 continue
@@ -141,10 +149,11 @@ class Listen:
 class Subscribe:
     """resources/subscribe: updates go to the session's standalone stream until unsubscribed or the session ends."""
 
-    __slots__ = ("_offer", "_watch")
+    __slots__ = ("_offer", "_offer_now", "_watch")
 
-    def __init__(self, offer: Offer, watch: WatchResource) -> None:
+    def __init__(self, offer: Offer, offer_now: Callable[[], Offer | None], watch: WatchResource) -> None:
         self._offer = offer
+        self._offer_now = offer_now
         self._watch = watch
 
     async def __call__(self, call: Call) -> Result:
@@ -156,7 +165,8 @@ class Subscribe:
         if session is not None:
 
             def on_update(params: Json) -> None:
-                session.notify("notifications/resources/updated", params)
+                if _may_follow(self._offer_now(), uri, call):
+                    session.notify("notifications/resources/updated", params)
 
             session.hold(_key(uri), await self._watch(source.upstream, uri, call.principal, on_update))
         return {}
@@ -168,6 +178,11 @@ async def unsubscribe(call: Call) -> Result:
     if call.session is not None:
         call.session.release(_key(uri))
     return {}
+
+
+def _may_follow(offer: Offer | None, uri: str, call: Call) -> bool:
+    """Whether `call` may be told of `uri` now. What is decided on the way is no part of the call's own record."""
+    return offer is not None and offer.followed(uri, replace(call, trail=Trail())) is not None
 
 
 def _key(uri: str) -> str:

@@ -27,10 +27,14 @@ Table = Mapping[str, Handler[Call, Result]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the methods of one virtual server are made of."""
+    """What the methods of one virtual server are made of.
+
+    `offer` is that of the snapshot, `offer_now` that of the one in force later on: None when the server is gone.
+    """
 
     catalog: Catalog
     offer: Offer
+    offer_now: Callable[[], Offer | None]
     inner: Handler[Invocation, Result]
     cursors: Sealer
     changes: Hub[frozenset[Change]]
@@ -60,6 +64,7 @@ def tables(parts: Parts) -> tuple[Table, Table]:
         capabilities=capabilities,
         changes=parts.changes,
         offer=offer,
+        offer_now=parts.offer_now,
         watch=parts.watch,
         closing=parts.closing,
     )
@@ -70,7 +75,7 @@ def tables(parts: Parts) -> tuple[Table, Table]:
             "initialize": discover,
             "ping": ping,
             "logging/setLevel": set_level,
-            "resources/subscribe": Subscribe(offer, parts.watch),
+            "resources/subscribe": Subscribe(offer, parts.offer_now, parts.watch),
             "resources/unsubscribe": unsubscribe,
         },
     )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 from mcp_gateway.calls.kinds import Invocation, Kind, Result
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.errors import HeaderMismatch, UnknownName
+from mcp_gateway.core.errors import HeaderMismatch, ToolQuarantined, UnknownName
 from mcp_gateway.core.mcp_headers import validate_param_headers
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.methods.invocation import make, text
@@ -26,6 +26,8 @@ class CallTool:
         name = text(call.params, "name")
         tool = self._offer.tool(name, call)
         if tool is None:
+            if self._offer.quarantined(name, call):
+                raise ToolQuarantined(f"The tool {name[:64]} is quarantined: it is not the one that was accepted")
             raise UnknownName(f"Unknown tool: {name[:64]}", pointer="/params/name")
         if tool.headers and call.client.modern:
             given = call.params.get("arguments")

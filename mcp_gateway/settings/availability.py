@@ -54,7 +54,11 @@ def _refused_listeners(gateway: Document[GatewaySettings], settings: GatewaySett
 
 
 def notices(
-    gateway: GatewaySettings, present: Document[GatewaySettings], servers: Sequence[VirtualServerSettings]
+    gateway: GatewaySettings,
+    present: Document[GatewaySettings],
+    servers: Sequence[VirtualServerSettings],
+    *,
+    locked: bool,
 ) -> Iterator[str]:
     """One sentence for everything that is written and has no effect, and for what is silently absent."""
     if gateway.policies is None:
@@ -63,6 +67,10 @@ def notices(
         yield "policies: none: every caller may use every tool of every virtual server."
     if isinstance(gateway.policies, PolicySettings) and gateway.policies.mode == "audit":
         yield "policies in audit mode: what they deny is recorded and done all the same."
+    if isinstance(gateway.policies, PolicySettings) and gateway.policies.record == "values":
+        yield "policies.record: values: what policies read of arguments and results is in the record of calls."
+    if gateway.upstreams and not locked:
+        yield "No tools.lock: what upstreams say of their tools is believed. `mcp-gateway lock` pins it."
     if gateway.server.base_url.startswith("http:") and not gateway.server.public_on_loopback:
         yield "server.public_url is plain http: credentials of callers can be read on the way."
     yield from _unconnectable(gateway)

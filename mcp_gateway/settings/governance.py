@@ -24,6 +24,10 @@ class PolicySettings(Model):
 
     path: LocalPath = Field(default="policies/", validate_default=True, description="Folder of the policies.")
     mode: Literal["enforce", "audit"] = Field(default="enforce", description="audit only records what would be denied.")
+    record: Literal["facts", "values"] = Field(
+        default="facts",
+        description="values: what policies read of arguments and results is recorded as well, for `policy replay`.",
+    )
 
 
 def _policy_kind(value: Any) -> str:

@@ -113,6 +113,11 @@ class IdentitySettings(Model):
         return self
 
     @property
+    def by_name(self) -> dict[str, str]:
+        """The issuers' identifiers by their short names."""
+        return {each.name: each.issuer for each in self.issuers}
+
+    @property
     def anonymous_on_loopback(self) -> bool:
         """Whether callers on loopback may go without a credential."""
         return not self.issuers if self.anonymous is None else self.anonymous == "loopback"

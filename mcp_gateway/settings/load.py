@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from mcp_gateway.core.errors import ConfigurationError, Problem
+from mcp_gateway.settings import lock as lock_file
 from mcp_gateway.settings.availability import notices, refused
 from mcp_gateway.settings.consistency import check_together
 from mcp_gateway.settings.documents import Document, read_document
@@ -68,6 +69,11 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     problems.extend(check_together(gateway, servers))
     problems.extend(refused(gateway, servers))
     policies = _policies(gateway.model, problems)
+    locked = lock_file.contents(path.parent, problems)
+    lock = lock_file.read_into(locked, str(path.parent / lock_file.NAME), problems)
+    beside = [*((each, text.encode()) for each, text in policies or ())]
+    if locked is not None:
+        beside.append((path.parent / lock_file.NAME, locked))
     models = [server.model for server in servers if server.model is not None]
     if problems or gateway.model is None:
         raise ConfigurationError(_in_order(problems, [path, *(server.path for server in servers)]))
@@ -75,16 +81,15 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         gateway=gateway.model,
         servers=MappingProxyType({model.name: model for model in models}),
         base_dir=path.parent,
-        files=tuple(sorted({*resolver.files, *(each for each, _ in policies or ())})),
+        files=tuple(sorted({*resolver.files, *(each for each, _ in beside)})),
         folders=(folder, *_policy_folders(gateway.model)),
-        digest=_digest(
-            [*_contents([gateway, *servers]), *((each, text.encode()) for each, text in policies or ())], path.parent
-        ),
+        digest=_digest([*_contents([gateway, *servers]), *beside], path.parent),
         policies=policies,
+        lock=lock,
         environment=MappingProxyType(
             {k: v for k, v in environ.items() if k.upper() in _INHERITED or k.startswith("LC_")}
         ),
-        notices=tuple(notices(gateway.model, gateway, models)),
+        notices=tuple(notices(gateway.model, gateway, models, locked=lock is not None)),
     )
 
 

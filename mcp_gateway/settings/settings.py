@@ -9,6 +9,7 @@ from pathlib import Path
 from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.governance import TelemetrySettings
 from mcp_gateway.settings.identity import IdentitySettings
+from mcp_gateway.settings.lock import Lock
 from mcp_gateway.settings.server import LimitSettings, ServerSettings
 from mcp_gateway.settings.state import StateSettings
 from mcp_gateway.settings.upstreams import HttpUpstream, StdioUpstream
@@ -23,6 +24,7 @@ class Settings:
     included, and `folders` where a new file would be read: what to watch. `digest` is the SHA-256 of the YAML
     files (not of secrets, so it may be shown): equal digests with different secrets compare unequal by `==`.
     `policies` are the files and texts of the policies, None where the configuration has none.
+    `lock` holds the accepted tool definitions, None without a lock file.
     `environment` is the harmless part of the environment, for child processes. `notices` are for people.
     """
 
@@ -34,6 +36,7 @@ class Settings:
     digest: str
     environment: Mapping[str, str]
     policies: tuple[tuple[Path, str], ...] | None = None
+    lock: Lock | None = None
     notices: tuple[str, ...] = ()
 
     @property

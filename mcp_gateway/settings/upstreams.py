@@ -73,6 +73,10 @@ class _Upstream(Model):
     )
     max_concurrency: Whole = Field(default=64, description="Calls to this upstream at once.")
     breaker: BreakerSettings = section()
+    pinning: Literal["enforce", "warn", "off"] = Field(
+        default="enforce",
+        description="Tools that differ from tools.lock: enforce quarantines them, warn reports them, off ignores them.",
+    )
 
 
 def _argument(value: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
-from mcp_gateway.settings.base import Flag, FrozenMapping, Model, Name, Text, empty_mapping, refusal
+from mcp_gateway.settings.base import Flag, FrozenMapping, Model, Name, Text, Whole, empty_mapping, refusal
 from mcp_gateway.settings.bindings import ArgumentBinding, ShownArgument
 from mcp_gateway.settings.rate_limits import RateLimitSettings
 from mcp_gateway.settings.units import Duration
@@ -66,6 +66,7 @@ class ToolSettings(Model):
     scopes: tuple[Scope, ...] = Field(
         default=(), description="Scopes that a caller's token needs for this tool, besides those of the server."
     )
+    tags: tuple[Text, ...] = Field(default=(), description="Words for policies: resource.tags.contains(...).")
     cost: Annotated[float, Strict()] = Field(default=0.0, ge=0, description="USD per call, counted against budgets.")
 
     @model_validator(mode="after")
@@ -86,6 +87,7 @@ class SourceSettings(Model):
     prefix: Prefix = Field(default="", description="Put before every exposed name.")
     enabled_tools: tuple[Text, ...] = Field(default=("*",), description="Tools to take.")
     disabled_tools: tuple[Text, ...] = Field(default=(), description="Tools to leave out of those.")
+    tags: tuple[Text, ...] = Field(default=(), description="Words for policies about every tool of this source.")
     enabled_prompts: tuple[Text, ...] = Field(default=(), description="Prompts to take.")
     enabled_resources: tuple[Text, ...] = Field(default=(), description="Resources and templates to take, by URI.")
     tools: FrozenMapping[Text, ToolSettings] = Field(
@@ -108,6 +110,7 @@ class VirtualServerSettings(Model):
     )
     best_effort: Flag = Field(default=True, description="A source that is down leaves the list; false: listing fails.")
     timeout: Duration = Field(default=60.0, description="Time for one call, all in all.")
+    max_concurrency: Whole | None = Field(default=None, description="Calls at once; without it there is no limit.")
     scopes: tuple[Scope, ...] = Field(
         default=(), description="Scopes that a caller's token needs; without them the answer is 403."
     )

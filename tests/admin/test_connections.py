@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -52,6 +53,23 @@ class Control:
 
     async def reload(self) -> Reloaded:
         return Reloaded(True, "s")
+
+    def identities(self) -> list[str]:
+        return []
+
+    async def access(
+        self,
+        who: str,
+        *,
+        teams: tuple[str, ...],
+        scopes: tuple[str, ...],
+        email: str | None,
+        claims: Mapping[str, object],
+    ) -> dict[str, Any]:
+        return {}
+
+    def definitions(self, upstream: str) -> dict[str, Any] | None:
+        return None
 
 
 def client(control: Control) -> AsyncClient:

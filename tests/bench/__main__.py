@@ -38,7 +38,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="only the line of JSON")
     parser.add_argument("--strict", action="store_true", help="exit code 1 when a target is missed")
     parser.add_argument("--peer", choices=[PEER], help="measure a peer's proxy as well")
-    parser.add_argument("--profile", action="store_true", help=f"where the time goes in one scenario ({PROFILED})")
+    parser.add_argument("--profile", action="store_true", help=f"where the time goes in one ({PROFILED})")
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="default: %(default)s")
     options = parser.parse_args(argv)
     if options.peer and importlib.util.find_spec("fastmcp") is None:
@@ -142,10 +142,9 @@ def _complain(console: Console, rounds: Sequence[Round]) -> dict[str, list[str]]
     return found
 
 
-def profile(console: Console, seconds: float) -> int:
+def profile(console: Console, scenario: Scenario, seconds: float) -> int:
     """Print where the time goes."""
     cores = Cores.available()
-    scenario = next(one for one in chosen([]) if one.name == PROFILED)
     with (
         pinned(cores.load),
         tempfile.TemporaryDirectory(prefix="bench-") as home,
@@ -162,7 +161,9 @@ def main(argv: list[str] | None = None) -> int:
     if not console.is_terminal:
         console = Console(quiet=options.json, highlight=False, width=WIDTH)
     if options.profile:
-        return profile(console, 2.0 if options.quick else 6.0)
+        wanted = options.scenario or [PROFILED]
+        scenario = next(one for one in options.chosen if one.name == wanted[-1])
+        return profile(console, scenario, 2.0 if options.quick else 6.0)
     report = measure(console, options.chosen, QUICK if options.quick else DEFAULT)
     table.show(console, report)
     line = json.dumps(report.as_json(), allow_nan=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pstats
 import signal
 import sysconfig
@@ -16,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.load import Sample, drive
-from tests.bench.processes import Cores, gateway
-from tests.bench.scenarios import OPEN, Scenario
+from tests.bench.processes import Cores, announced, gateway, mint
+from tests.bench.scenarios import GOVERNED, SIGNED_IN, Scenario
 from tests.support import ROOT
 
 _SHOWN: Final = 45
@@ -39,8 +40,15 @@ def profile(
 ) -> tuple[Sample, list[Hotspot]]:
     """Run one scenario through a gateway under a profiler; the functions by own time, the longest first."""
     path = home / "profile"
-    with gateway(home, cores.gateway, upstream, ("-m", "tests.bench.profiled", str(path))) as running:
-        target = scenario.target({OPEN: running.port})
+    with contextlib.ExitStack() as stack:
+        issuer, token = None, ""
+        if scenario.system in SIGNED_IN:
+            issuer = stack.enter_context(announced(cores.upstream, "tests.bench.issuer"))
+            token = mint(issuer)
+        runner = ("-m", "tests.bench.profiled", str(path))
+        begun = gateway(home, cores.gateway, upstream, runner, issuer=issuer, governed=scenario.system == GOVERNED)
+        running = stack.enter_context(begun)
+        target = scenario.target({scenario.system: running.port}, token)
         connections = scenario.cell.connections
         uvloop.run(drive(target, connections, warm=0, seconds=1.0))
         running.process.send_signal(signal.SIGUSR1)

@@ -28,11 +28,13 @@ def pipeline(
     *,
     circuit: Circuit | None = None,
     places: Places | None = None,
+    own: Places | None = None,
     invoke: Invoke = _ok,
 ) -> Handler[Invocation, Result]:
     return inner(
         seal_state=SealState(Sealer((b"k" * 32,), "request-state")),
         authorize=Authorize(decide),
+        server_places=None if own is None else Bulkhead({"desk": own}, lambda invocation: invocation.call.server),
         breaker=Breaker({"up": circuit or Circuit()}),
         bulkhead=Bulkhead({"up": places or Places(1)}),
         invoke=invoke,
@@ -80,6 +82,20 @@ async def test_each_stage_stands_before_the_next() -> None:
         with pytest.raises(GatewayError) as caught:
             await pipeline(decide, circuit=circuit, places=places)(call)
         assert type(caught.value) is expected
+
+
+async def test_who_waits_for_a_place_of_the_virtual_server_holds_nothing_that_others_share() -> None:
+    circuit, upstream, own = opened_circuit(), Places(1), full()
+    cooled = Circuit(failures=1, cooldown=-1e9)
+    cooled.failed(0.0)
+    for each in (circuit, cooled, Circuit()):
+        with pytest.raises(Overloaded):
+            await pipeline(circuit=each, places=upstream, own=own)(invocation())
+    assert cooled.admit(1.0), "the one probe is still to be made"
+    assert upstream.in_use == 0
+    with pytest.raises(Forbidden):
+        await pipeline(denied, own=own)(invocation())
+    assert await pipeline(own=own)(invocation(server="other")) == {"resultType": "complete"}
 
 
 async def test_the_door_sees_what_will_be_executed() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway.core.errors import Overloaded
-from mcp_gateway.envelopes.policy.bulkhead import Places
+from mcp_gateway.envelopes.policy.bulkhead import Places, fit
 
 
 async def settle() -> None:
@@ -89,6 +89,57 @@ async def test_a_place_handed_to_who_gives_up_at_that_moment_is_not_lost() -> No
     assert first.cancelled() and second.done() and not second.cancelled()
     places.leave()
     assert places.try_take()
+
+
+async def test_more_places_let_in_those_who_wait() -> None:
+    places = Places(1)
+    assert places.try_take()
+    waiting = [asyncio.ensure_future(places.wait()) for _ in range(3)]
+    await settle()
+    places.resize(3)
+    await settle()
+    assert [task.done() for task in waiting] == [True, True, False] and (places.in_use, places.waiting) == (3, 1)
+    places.leave()
+    await waiting[2]
+
+
+async def test_fewer_places_keep_what_is_in_use_counted() -> None:
+    places = Places(3)
+    assert all(places.try_take() for _ in range(3))
+    waiting = asyncio.ensure_future(places.wait())
+    await settle()
+    places.resize(1)
+    for in_use in (2, 1):
+        places.leave()
+        await settle()
+        assert places.in_use == in_use and not waiting.done()
+    places.leave()
+    await waiting
+    assert places.in_use == 1
+
+
+async def test_places_stay_with_their_owner_and_go_with_its_limit() -> None:
+    held: dict[str, Places] = {}
+    fit(held, {"desk": 1, "free": None}, "the virtual server `{}`")
+    assert held.keys() == {"desk"}
+    desk = held["desk"]
+    assert desk.try_take()
+    fit(held, {"desk": 2, "new": 1})
+    assert held["desk"] is desk and desk.in_use == 1 and held.keys() == {"desk", "new"}
+    fit(held, {"desk": None})
+    assert held == {}
+
+
+async def test_a_refusal_names_whose_places_are_full() -> None:
+    held: dict[str, Places] = {}
+    fit(held, {"desk": 1}, "the virtual server `{}`")
+    assert held["desk"].try_take()
+    waiting = [asyncio.ensure_future(held["desk"].wait()) for _ in range(4)]
+    await settle()
+    with pytest.raises(Overloaded, match="the virtual server `desk`"):
+        await held["desk"].wait()
+    for task in waiting:
+        task.cancel()
 
 
 @given(limit=st.integers(1, 3), steps=st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=40))

@@ -12,6 +12,7 @@ import pytest
 from mcp_gateway.core.call import Call, Json
 from mcp_gateway.core.errors import Forbidden, GatewayError, Rejected, TimedOut, Unreachable
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.observability.identities import IdentityFacts
 from mcp_gateway.envelopes.observability.lines import MemoryLines, now
 from mcp_gateway.envelopes.observability.record import Audit
 from tests.calls import making
@@ -77,6 +78,24 @@ async def test_a_subject_cannot_forge_a_line_and_the_agent_is_named() -> None:
     await Audit(sink)(call, answered)
     assert sink.records[0]["principal"] == "corp|" + "a" * 250 + "\\n\\x1b[2J\\u2028"
     assert sink.records[0]["agent"] == "agent\\r1"
+
+
+async def test_who_asked_is_written_once_before_the_first_call_that_was_decided() -> None:
+    sink = MemoryLines()
+    audit = Audit(sink)
+    who = Principal(id="corp|alice", subject="alice", teams=("finance",), claims={"phone": CANARY})
+    for _ in range(2):
+        call = making.call(principal=who)
+        call.trail.notes |= {
+            "who": IdentityFacts.of(who, frozenset()),
+            "asked": {"action": "up/echo"},
+            "decision": "allow",
+        }
+        await audit(call, answered)
+    await audit(making.call(), answered)
+    assert [line["event"] for line in sink.records] == ["principal", "call", "call", "call"]
+    assert sink.records[0]["teams"] == ["finance"] and sink.records[1]["asked"] == {"action": "up/echo"}
+    assert "asked" not in sink.records[3] and CANARY not in str(sink.records)
 
 
 async def test_a_tool_that_ran_and_failed() -> None:

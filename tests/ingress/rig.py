@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,7 @@ from mcp_gateway.core.asgi.hosts import AllowedOrigins
 from mcp_gateway.core.asgi.inflight import InFlight
 from mcp_gateway.core.asgi.types import App, Scope
 from mcp_gateway.core.call import Json
+from mcp_gateway.core.canonical import Pin
 from mcp_gateway.core.errors import Unauthenticated
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.live import Live
@@ -34,6 +36,8 @@ from mcp_gateway.ingress.modern_endpoint import ModernEndpoint
 from mcp_gateway.ingress.plane import DataPlane, Doorway
 from mcp_gateway.ingress.served import Served
 from mcp_gateway.ingress.sessions import Sessions
+from mcp_gateway.methods.offer import Offer
+from mcp_gateway.pinning import Pinning
 from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.settings import Settings
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
@@ -132,7 +136,9 @@ class Rig:
         connect: App | None = None,
         identity: Mapping[str, Any] | None = None,
         policies: Policies | None = None,
+        accepted: Mapping[str, Sequence[Json]] | None = None,
     ) -> None:
+        """`accepted` are the pinned definitions by upstream, None where nothing is pinned."""
         self.policies = policies
         self.door: Live[Doorway] = Live(door or ByHeader())
         self.terminal = Terminal()
@@ -141,12 +147,18 @@ class Rig:
         self.lines = MemoryLines()
         self.defects: list[tuple[str, Exception]] = []
         held = {inventory.upstream: inventory for inventory in inventories or (desk(),)}
-        self.settings = settings(*(servers or (composition(),)), upstreams=tuple(held), identity=identity)
+        lock = None
+        if accepted is not None:
+            lock = {name: {tool["name"]: Pin.of(tool) for tool in tools} for name, tools in accepted.items()}
+        self.settings = replace(
+            settings(*(servers or (composition(),)), upstreams=tuple(held), identity=identity), lock=lock
+        )
         self.hubs: dict[str, Hub[frozenset[Change]]] = {name: Hub() for name in self.settings.servers}
         self.standing = Standing(
             invoke=self.terminal,
             watch=self.watch,
             closing=self.closing,
+            offer_now=self._offer_now,
             circuits={name: circuit or Circuit() for name in held},
             places={name: places or Places(1_000) for name in held},
             changes=self.hubs,
@@ -173,8 +185,14 @@ class Rig:
     def _report(self, request_id: str, error: Exception) -> None:
         self.defects.append((request_id, error))
 
-    def _compile(self, held: Mapping[str, Inventory]) -> Mapping[str, Served]:
-        return snapshot(self.settings, catalogs(self.settings, held), self.standing, self.policies, held).served
+    def _offer_now(self, server: str) -> Offer | None:
+        return self.offers.get(server)
+
+    def _compile(self, inventories: Mapping[str, Inventory]) -> Mapping[str, Served]:
+        held = Pinning().hold(self.settings, inventories)
+        fresh = snapshot(self.settings, catalogs(self.settings, held), self.standing, self.policies, held)
+        self.offers = fresh.offers
+        return fresh.served
 
     def swap(self, *inventories: Inventory, changed: Sequence[Change] = ()) -> None:
         """Put other inventories in force, as a reload does."""

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from mcp_gateway.envelopes.policy.cedar.compiled import Compiled
 from mcp_gateway.govern import Policies
+from mcp_gateway.settings.virtual_servers import VirtualServerSettings
 from tests.envelopes.policy.cedar.making import text
 from tests.ingress.agent import opened
-from tests.ingress.rig import Rig, composition
+from tests.ingress.rig import Rig, composition, desk
 
 ECHO = 'action == Action::"up/echo"'
 TEAM = 'principal == User::"corp|alice"'
 
 
-def governed(*policies: str, audit: bool = False, **options: Any) -> Rig:
+def governed(*policies: str, audit: bool = False, servers: Sequence[VirtualServerSettings] = (), **options: Any) -> Rig:
     read = text(*policies)
-    return Rig(policies=Policies(read, Compiled(read), audit), **options)
+    return Rig(*servers, policies=Policies(read, Compiled(read), audit), **options)
 
 
 async def names(rig: Rig, method: str, user: str = "alice") -> list[str]:
@@ -176,6 +178,24 @@ async def test_nobody_follows_a_resource_that_they_may_not_read() -> None:
     await exchange.done()
 
 
+async def test_what_a_reload_takes_away_is_not_told_any_more() -> None:
+    both = f'permit({TEAM}, action == Action::"read_resource", resource);'
+    rig = governed(both)
+    session = await opened(rig, user="alice")
+    await session.request("resources/subscribe", {"uri": "note://1"}).result()
+    wanted = {"notifications": {"resourceSubscriptions": ["note://1", "note://2"]}}
+    exchange = rig.modern("subscriptions/listen", wanted, user="alice")
+    assert (await exchange.message())["method"] == "notifications/subscriptions/acknowledged"
+    read = text(f'permit({TEAM}, action == Action::"read_resource", resource == Resource::"note://2");')
+    rig.policies = Policies(read, Compiled(read), audit=False)
+    rig.swap(desk())
+    rig.watch.update("note://1")
+    rig.watch.update("note://2")
+    assert (await exchange.message())["params"]["uri"] == "note://2"
+    rig.closing.begin()
+    await exchange.done()
+
+
 @pytest.mark.parametrize(
     ("ref", "seen"),
     [({"type": "ref/prompt", "name": "greet"}, True), ({"type": "ref/resource", "uri": "file:///{path}"}, False)],
@@ -191,3 +211,12 @@ async def test_completion_is_an_action_of_its_own(ref: dict[str, str], seen: boo
         assert len(rig.terminal.calls) == 1
     else:
         assert (await code(exchange))[0] == -32602
+
+
+async def test_an_admin_s_tags_are_there_for_policies_in_the_composition_that_gave_them() -> None:
+    tagged = composition(tags=["outside"], tools={"echo": {"tags": ["money"]}})
+    money = 'permit(principal, action, resource) when { resource.tags.contains("money") };'
+    assert await names(governed(money, servers=(tagged,)), "tools/list") == ["echo"]
+    assert await names(governed(money), "tools/list") == []
+    outside = 'permit(principal, action in Action::"call_tool", resource) when { resource.tags.contains("outside") };'
+    assert await names(governed(outside, servers=(tagged,)), "tools/list") == ["echo", "region"]

@@ -34,6 +34,9 @@ def environment(**more: str) -> dict[str, str]:
 class Gateway:
     """`mcp-gateway serve` in `folder`. Its standard output and error are files there, which grow over restarts."""
 
+    module = "mcp_gateway"
+    """What is run."""
+
     def __init__(self, folder: Path, *options: str, **variables: str) -> None:
         self._folder = folder
         self._options = options
@@ -53,7 +56,7 @@ class Gateway:
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Starts it and does not wait."""
-        command = [sys.executable, "-m", "mcp_gateway", "serve", *self._options]
+        command = [sys.executable, "-m", self.module, "serve", *self._options]
         with (self._folder / "out").open("ab") as out, (self._folder / "err").open("ab") as err:
             self.process = subprocess.Popen(
                 command,

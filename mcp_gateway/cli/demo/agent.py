@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -17,8 +16,11 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent
 from rich.console import Console
 
-_BURST: Final = 8
-_OVERLOADED: Final = 50300
+_BURST: Final = 5
+_ROOM: Final = 3
+"""What the composition's limit `reconcile-rarely` admits of the burst."""
+
+_RATE_LIMITED: Final = 42900
 
 
 class Walk:
@@ -58,16 +60,29 @@ class Walk:
             self._expect(outcome != "ok")
 
     async def limited(self) -> None:
-        """A burst beyond what the upstream may have at once: some wait, the rest is refused at once."""
-        outcomes = await asyncio.gather(*(self._call("ledger_reconcile", {}) for _ in range(_BURST)))
-        counted = Counter(outcome for outcome, _ in outcomes)
+        """A burst beyond the composition's limit: exactly so many are answered, the rest is told when to come back."""
+        waits = await asyncio.gather(*(self._wait("ledger_reconcile") for _ in range(_BURST)))
+        refused = [wait for wait in waits if wait]
         self._say(
             f"call ledger_reconcile, {_BURST} at once",
-            "limited",
-            f"{counted['ok']} answered, {counted[str(_OVERLOADED)]} refused as overloaded\n"
-            "one call at a time, four may wait (max_concurrency: 1)",
+            f"limited ({_RATE_LIMITED})",
+            f"{len(waits) - len(refused)} answered, {len(refused)} refused by the limit reconcile-rarely\n"
+            f"there is room again in {-(-max(refused, default=0) // 60_000)} minutes (retryAfterMs); "
+            f"the limit is {_ROOM} calls an hour for each user",
         )
-        self._expect(counted["ok"] >= 1 and counted[str(_OVERLOADED)] >= 1)
+        self._expect(len(refused) == _BURST - _ROOM and None not in waits)
+
+    async def _wait(self, name: str) -> int | None:
+        """The milliseconds after which the limit lets a call pass that it refused, 0 for one that passed.
+
+        None for a call that ended in another way.
+        """
+        try:
+            result = await self._client.call_tool(name, {})
+        except MCPError as error:
+            data = error.error.data
+            return data["retryAfterMs"] if error.error.code == _RATE_LIMITED and isinstance(data, dict) else None
+        return None if result.is_error else 0
 
     async def _call(self, name: str, arguments: dict[str, Any]) -> tuple[str, str]:
         try:

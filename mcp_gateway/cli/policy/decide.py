@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,7 +11,8 @@ import orjson
 
 from mcp_gateway.cli.policy.world import World
 from mcp_gateway.core.errors import InvalidArguments
-from mcp_gateway.core.principal import ANONYMOUS, Principal
+from mcp_gateway.core.named import UnknownPrincipal, named
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.policy.cedar.compiled import Compiled
 from mcp_gateway.envelopes.policy.cedar.engine import Verdict
 from mcp_gateway.envelopes.policy.cedar.model import Json, Output, PolicyText, Question, Subject
@@ -19,7 +20,6 @@ from mcp_gateway.govern import Policies, govern
 from mcp_gateway.settings.settings import Settings
 
 LOOPBACK: Final = "127.0.0.1"
-_ACCOUNT: Final = "virtual_account:"
 
 
 class Unanswerable(Exception):
@@ -92,6 +92,17 @@ class Decider:
         return Answer(subject, before, self._engine.decide(after))
 
 
+def claims_of(options: Sequence[str]) -> dict[str, list[str]]:
+    """The claims that are each written NAME=VALUE. Raises `Unanswerable`."""
+    told: dict[str, list[str]] = {}
+    for each in options:
+        name, sign, value = each.partition("=")
+        if not sign or not name:
+            raise Unanswerable(f"--claim {each!r}: write NAME=VALUE")
+        told.setdefault(name, []).append(value)
+    return told
+
+
 def principal_of(
     name: str,
     settings: Settings,
@@ -102,34 +113,16 @@ def principal_of(
     claims: Mapping[str, object] | None = None,
     client_id: str | None = None,
 ) -> Principal:
-    """The principal called `name`: ``<issuer name>|<sub>``, ``virtual_account:<name>`` or ``anonymous``.
-
-    Raises `Unanswerable` for a name of none of these forms and for an issuer that is not configured.
-    """
-    if name == ANONYMOUS.id:
-        return ANONYMOUS
-    if name.startswith(_ACCOUNT):
-        return Principal(
-            id=name,
-            subject=name.removeprefix(_ACCOUNT),
-            kind="virtual_account",
+    """The principal called `name`, as `core.named` has it. Raises `Unanswerable` where nobody can be called that."""
+    try:
+        return named(
+            name,
+            settings.identity.by_name,
             teams=teams,
-            scopes=frozenset(scopes),
-            claims=claims or {},
+            scopes=scopes,
+            email=email,
+            claims=claims,
+            client_id=client_id,
         )
-    short, bar, subject = name.partition("|")
-    if not bar or not subject:
-        raise Unanswerable(f"{name!r} is no principal: write `issuer name|sub`, `virtual_account:name` or `anonymous`")
-    known = {issuer.name: issuer.issuer for issuer in settings.identity.issuers}
-    if known and short not in known:
-        raise Unanswerable(f"there is no issuer {short!r}; known: {', '.join(sorted(known))}")
-    return Principal(
-        id=name,
-        subject=subject,
-        issuer=known.get(short, short),
-        email=email,
-        teams=teams,
-        scopes=frozenset(scopes),
-        claims=claims or {},
-        client_id=client_id,
-    )
+    except UnknownPrincipal as error:
+        raise Unanswerable(str(error)) from None

@@ -10,7 +10,7 @@ import orjson
 import typer
 from cedarpy import policies_to_pst
 
-from mcp_gateway.cli.policy.decide import Answer, Ask, Decider, Unanswerable, principal_of
+from mcp_gateway.cli.policy.decide import Answer, Ask, Decider, Unanswerable, claims_of, principal_of
 from mcp_gateway.cli.policy.world import (
     CONFIG,
     JSON,
@@ -67,13 +67,7 @@ def explain(
 def _principal(
     who: str, settings: Settings, teams: Sequence[str], scopes: Sequence[str], claims: Sequence[str]
 ) -> Principal:
-    told: dict[str, list[str]] = {}
-    for each in claims:
-        name, sign, value = each.partition("=")
-        if not sign or not name:
-            raise Unanswerable(f"--claim {each!r}: write NAME=VALUE")
-        told.setdefault(name, []).append(value)
-    return principal_of(who, settings, teams=tuple(teams), scopes=tuple(scopes), claims=told)
+    return principal_of(who, settings, teams=tuple(teams), scopes=tuple(scopes), claims=claims_of(claims))
 
 
 def _object(option: str, text: str) -> dict[str, Any]:

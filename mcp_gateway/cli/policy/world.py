@@ -23,6 +23,7 @@ from mcp_gateway.envelopes.policy.cedar.check import check
 from mcp_gateway.envelopes.policy.cedar.model import Facts, PolicyText, Remark
 from mcp_gateway.govern import policy_text
 from mcp_gateway.identify import Identity
+from mcp_gateway.pinning import Pinning
 from mcp_gateway.policies import facts_of
 from mcp_gateway.settings.keys import key_ring
 from mcp_gateway.settings.settings import Settings
@@ -50,16 +51,22 @@ def world_of(settings: Settings) -> World:
     """Ask the upstreams of `settings`. Where that cannot even begin, says why and leaves with 2."""
     configure("error")
     try:
-        inventories = asyncio.run(_inventories(settings))
+        inventories = asyncio.run(inventories_of(settings))
     except ConfigurationError as error:
         raise refused(error) from None
     except IdentityUnavailable as error:
         raise stopped(error.message) from None
-    unread = {name: each.error or "not read yet" for name, each in inventories.items() if not each.available}
-    return World(settings, facts_of(settings, inventories), catalogs(settings, inventories), unread)
+    held = Pinning().hold(settings, inventories)
+    unread = {
+        name: each.error or "not read yet"
+        for name, each in inventories.items()
+        if not each.available and not held[name].known.tools
+    }
+    return World(settings, facts_of(settings, held), catalogs(settings, held), unread)
 
 
-async def _inventories(settings: Settings) -> Mapping[str, Inventory]:
+async def inventories_of(settings: Settings) -> Mapping[str, Inventory]:
+    """What every upstream of `settings` offers, asked now."""
     log = structlog.get_logger("policy")
     identity = await Identity.open(
         settings, keys=key_ring(settings.state), base_url=settings.server.base_url, log=log, report=_defect

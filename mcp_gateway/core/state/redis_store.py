@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -16,6 +17,9 @@ from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.core.secret import Secret
 
 _CONNECTIONS: Final = 16
+
+_NONSENSE: Final = (AttributeError, LookupError, TypeError, ValueError)
+"""How the client fails at an answer that no Redis gives: it looks into it before it knows what it is."""
 
 T = TypeVar("T")
 
@@ -30,7 +34,8 @@ async def command(redis: Redis, *parts: str | bytes | int) -> Any:
 class RedisStore:
     """One pool of connections, made inside the running loop and closed there. `purpose` is what logs call it.
 
-    Redis is waited for `seconds` at most. Once it failed nobody asks, and nobody waits, for `pause` seconds.
+    Redis is waited for `seconds` at most, and its connections to close as long again once it failed. Then nobody asks,
+    and nobody waits, for `pause` seconds.
     """
 
     __slots__ = ("_pause", "_purpose", "_redis", "_resume_at", "_seconds", "failures")
@@ -68,11 +73,15 @@ class RedisStore:
         try:
             async with asyncio.timeout(self._seconds):
                 return await question(self._redis)
-        except (RedisError, OSError) as error:  # OSError: TimeoutError too
+        except (RedisError, OSError, *_NONSENSE) as error:  # OSError: TimeoutError too
             kind = type(error).__name__
         self.failures += 1
         self._resume_at = clock() + self._pause
         _log.warning(f"{self._purpose} failed", kind=kind)
+        # A connection that began badly, or to a server that takes no more writes, would go on failing: the next
+        # question begins anew, wherever the name of the server leads by then.
+        with suppress(RedisError, OSError):
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
         return None
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import GatewayError, Refusal
 from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.envelopes.observability.identities import IdentityFacts, Introduced, printable
 from mcp_gateway.envelopes.observability.lines import LineSink, now
 
 _MAX_TEXT = 128
@@ -50,12 +51,16 @@ class Trace:
 
 
 class Audit:
-    """Writes one `call` line per call: who, what, the outcome and its reason, the snapshot that decided."""
+    """Writes one `call` line per call: who, what, the outcome and its reason, the snapshot that decided.
 
-    __slots__ = ("_sink",)
+    Where policies decided, `asked` is what they were asked; who asked is in a `principal` line before it.
+    """
+
+    __slots__ = ("_introduced", "_sink")
 
     def __init__(self, sink: LineSink) -> None:
         self._sink = sink
+        self._introduced = Introduced()
 
     async def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> dict[str, Any]:
         started = time.perf_counter()
@@ -76,6 +81,9 @@ class Audit:
             raise
         finally:
             notes = call.trail.notes
+            who = notes.get("who")
+            if isinstance(who, IdentityFacts) and self._introduced.due(who.digest):
+                self._sink.write({"time": now(), "event": "principal", "who": who.digest, **who.facts})
             self._sink.write(
                 {
                     "time": now(),
@@ -109,8 +117,12 @@ _DECIDED: Final = (
     "limit",
     "would_limit",
     "uncounted_limits",
+    "asked",
 )
-"""What policies and limits leave on a call's trail; ids of theirs and words, nothing of a caller."""
+"""What policies and limits leave on a call's trail: ids of theirs and words, and what a decision was made of.
+
+Nothing of a call's content, unless the configuration says so (`policies.record`).
+"""
 
 
 def decided(notes: Mapping[str, object]) -> dict[str, object]:
@@ -122,7 +134,4 @@ def _short(value: object, most: int = _MAX_TEXT) -> str | None:
     """Words from outside, cut short; what a terminal or a log viewer acts on is escaped."""
     if not isinstance(value, str):
         return None
-    cut = value[:most]
-    if cut.isprintable():
-        return cut
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)
+    return printable(value[:most])

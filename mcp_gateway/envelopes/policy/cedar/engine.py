@@ -18,12 +18,15 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.policy.cedar.compiled import Compiled, Slice
 from mcp_gateway.envelopes.policy.cedar.entities import IncompleteIdentity, entities_text, principal_uid
 from mcp_gateway.envelopes.policy.cedar.fit import Fit, Fitted
-from mcp_gateway.envelopes.policy.cedar.model import Facts, Question, Subject, Uid
+from mcp_gateway.envelopes.policy.cedar.model import Facts, Path, Question, Subject, Uid
+from mcp_gateway.envelopes.policy.cedar.possible import Known, Told
 from mcp_gateway.envelopes.policy.cedar.reads import touches
 from mcp_gateway.envelopes.policy.cedar.schema import actions_of
 
 MAX_HELD: Final = 4096
 """Most entity sets kept: one for each principal and what it acts upon, a few KiB each."""
+
+UNTOLD: Final = Told()
 
 _VALUES: Final = frozenset({"input", "output"})
 
@@ -45,12 +48,25 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """What the policies say of a call that is known in part: None where it depends on the rest.
+
+    `policies` are the determining ones where it does not, `unknown` the paths below `context` that would tell.
+    """
+
+    allowed: bool | None
+    policies: tuple[str, ...] = ()
+    unknown: frozenset[Path] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
-    """What is the same for every call of one principal to one thing."""
+    """What is the same for every call of one principal to one thing; `verdict`, too, where no policy reads more."""
 
     principal: Principal
     entities: Entities
     slice: Slice
+    verdict: Verdict | None = None
 
 
 class Engine:
@@ -76,6 +92,8 @@ class Engine:
             known = self._known(question.principal, subject)
         except _Undecidable as error:
             return Verdict(False, failure=str(error))
+        if known.verdict is not None:
+            return known.verdict
         cut = known.slice
         fitted = self._fits.get(subject.resource, self._untyped).fit(question, cut.roots)
         request = _request(question.principal, subject)
@@ -83,14 +101,7 @@ class Engine:
             failure = self._blind(request, known, fitted)
             if failure is not None:
                 return Verdict(False, failure=failure)
-        request["context"] = fitted.text
-        verdict = self._ask(request, cut.enforced, known.entities)
-        if cut.shadow is None:
-            return verdict
-        shadow = self._ask(request, cut.shadow, known.entities)
-        if shadow.allowed == verdict.allowed:
-            return verdict
-        return replace(verdict, would=shadow.allowed, would_policies=shadow.policies)
+        return self._judge(request | {"context": fitted.text}, cut, known.entities)
 
     def reads_output(self, principal: Principal, subject: Subject) -> bool:
         """Whether a result has to be asked about again."""
@@ -99,23 +110,72 @@ class Engine:
         except _Undecidable:
             return True
 
+    def reads(self, principal: Principal, subject: Subject) -> frozenset[Path]:
+        """The paths below `context` that the policies in question read, those in audit mode too."""
+        try:
+            return self._known(principal, subject).slice.paths
+        except _Undecidable:
+            return frozenset()
+
+    def bounded(self, question: Question, known: Known, told: Told = UNTOLD) -> Bound:
+        """What can be said of `question` where only the part `known` of its context is as it was.
+
+        `told` is what is known of the policies themselves. Whatever is not known counts as something that Cedar can
+        hold.
+        """
+        subject = question.subject
+        try:
+            who = self._known(question.principal, subject)
+        except _Undecidable:
+            return Bound(False)
+        part = self._compiled.bounded(who.slice, known, told)
+        fitted = self._fits.get(subject.resource, self._untyped).fit(question, who.slice.roots)
+        seen = frozenset(path for path in fitted.omitted if known.covers(path))
+        request = _request(question.principal, subject)
+        if seen and self._blind(request, who, replace(fitted, omitted=seen, all_omitted=False)) is not None:
+            return Bound(False)
+        request["context"] = fitted.text
+        could = self._ask(request, part.could, who.entities)
+        if not part.unknown or (not could.allowed and could.failure is None):
+            return Bound(could.allowed, could.policies)
+        must = self._ask(request, part.must, who.entities)
+        if must.allowed and could.allowed:
+            return Bound(True, must.policies)
+        return Bound(None, unknown=part.unknown)
+
     def possible(self, principal: Principal, subjects: Sequence[Subject]) -> list[bool]:
         """For each of `subjects`, all addressed through one virtual server, whether some call could be permitted.
 
         One evaluation in part for all: see `possible.py`. Where not everything is known of the principal, none is.
         """
+        return self._without_context(self._compiled.possible, principal, subjects)
+
+    def certain(self, principal: Principal, subjects: Sequence[Subject]) -> list[bool]:
+        """The same: whether every call is permitted and its result let out, as far as Cedar can hold what they say."""
+        return self._without_context(self._compiled.certain, principal, subjects)
+
+    def _without_context(self, policies: PolicySet, principal: Principal, subjects: Sequence[Subject]) -> list[bool]:
         known = [subject for subject in subjects if subject.action in self._actions]
         try:
             entities = Entities.from_json_str(entities_text(principal, known))
         except (IncompleteIdentity, ValueError):
             return [False] * len(subjects)
         requests = [_request(principal, subject) | {"context": "{}"} for subject in known]
-        answers = iter(is_authorized_batch(requests, self._compiled.possible, entities))
+        answers = iter(is_authorized_batch(requests, policies, entities))
         found: list[bool] = []
         for subject in subjects:
             answer = next(answers) if subject.action in self._actions else None
             found.append(answer is not None and answer.allowed and not answer.diagnostics.errors)
         return found
+
+    def _judge(self, request: dict[str, Any], cut: Slice, entities: Entities) -> Verdict:
+        verdict = self._ask(request, cut.enforced, entities)
+        if cut.shadow is None:
+            return verdict
+        shadow = self._ask(request, cut.shadow, entities)
+        if shadow.allowed == verdict.allowed:
+            return verdict
+        return replace(verdict, would=shadow.allowed, would_policies=shadow.policies)
 
     def _ask(self, request: dict[str, Any], policies: PolicySet, entities: Entities) -> Verdict:
         answer = is_authorized_batch([request], policies, entities)[0]
@@ -170,7 +230,9 @@ class Engine:
         answer = is_authorized_batch([request], self._compiled.scopes, entities)[0]
         if answer.diagnostics.errors or answer.decision is Decision.NoDecision:
             return _Known(principal, entities, self._compiled.whole())
-        return _Known(principal, entities, self._compiled.slice(frozenset(answer.diagnostics.reasons)))
+        cut = self._compiled.slice(frozenset(answer.diagnostics.reasons))
+        # What reads nothing of a call says the same of each; time and address are of a call, too.
+        return _Known(principal, entities, cut, None if cut.roots else self._judge(request, cut, entities))
 
 
 class _Undecidable(Exception):

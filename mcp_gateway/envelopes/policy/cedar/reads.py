@@ -70,6 +70,13 @@ def parts(expr: pst.Expr) -> tuple[pst.Expr, ...]:
     return ()
 
 
+def tag_of(expr: pst.Expr) -> str | None:
+    """The tag that `expr` reads or asks for; "" where only the evaluation tells which, None where it is about none."""
+    if isinstance(expr, pst.BinaryOp) and expr.op in ("has_tag", "get_tag"):
+        return expr.right.value if isinstance(expr.right, pst.StringLit) else ""
+    return None
+
+
 def every(policy: pst.Template) -> list[pst.Expr]:
     """Every expression in the conditions of `policy`, at any depth."""
     found: list[pst.Expr] = []

@@ -7,19 +7,19 @@ from hashlib import sha1
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import InvalidResponse, NoScriptError
 
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.core.state.redis_store import RedisStore, command
 from mcp_gateway.envelopes.policy.limits.pools import Asked
 
 SECONDS: Final = 0.25
-"""The longest that a call waits to be counted."""
+"""The longest that a call waits for an answer."""
 
 PAUSE: Final = 1.0
 """How long Redis is left alone after it failed: a slow one costs one wait a second, not one a call."""
 
-_SCRIPT: Final = """
+SCRIPT: Final = """
 local time = redis.call("TIME")
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local waits, owes, refused = {}, {}, false
@@ -64,7 +64,19 @@ return waits
 fit into a double. A pool whose moment lies ahead, because Redis's clock was set back, counts from now on: otherwise
 it would not refill until then. A pool is forgotten once it is full."""
 
-_SHA: Final = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+
+def packed(prefix: str, asked: Sequence[Asked]) -> tuple[str, ...]:
+    """What the script is given to decide on `asked`: the number of keys, the keys, four numbers for each."""
+    # The braces put all keys of a virtual server into one slot of a cluster, as one script needs them.
+    keys = [f"{prefix}{{{each.rule.server}}}:{each.key.hex()}" for each in asked]
+    numbers = [
+        str(number)
+        for each in asked
+        for number in (each.rule.rate.limit, each.rule.rate.period, each.rule.rate.tick, int(each.rule.enforced))
+    ]
+    return (str(len(keys)), *keys, *numbers)
 
 
 class RedisPools:
@@ -84,20 +96,15 @@ class RedisPools:
         return self._store.failures
 
     async def admit(self, asked: Sequence[Asked]) -> Sequence[int] | None:
-        # The braces put all keys of a virtual server into one slot of a cluster, as one script needs them.
-        keys = [f"{self._prefix}{{{each.rule.server}}}:{each.key.hex()}" for each in asked]
-        arguments = [
-            str(number)
-            for each in asked
-            for number in (each.rule.rate.limit, each.rule.rate.period, each.rule.rate.tick, int(each.rule.enforced))
-        ]
-        parts = (str(len(keys)), *keys, *arguments)
+        parts = packed(self._prefix, asked)
 
         async def count(redis: Redis) -> list[int]:
             try:
                 waits = await command(redis, "EVALSHA", _SHA, *parts)
             except NoScriptError:  # a server that was restarted or flushed
-                waits = await command(redis, "EVAL", _SCRIPT, *parts)
+                waits = await command(redis, "EVAL", SCRIPT, *parts)
+            if not isinstance(waits, list) or len(waits) != len(asked):
+                raise InvalidResponse("this is no answer of the script")
             return [int(wait) for wait in waits]
 
         return await self._store.ask(count)

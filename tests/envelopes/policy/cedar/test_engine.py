@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cedarpy import is_authorized_batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.policy.cedar import engine as engine_module
 from mcp_gateway.envelopes.policy.cedar.model import Facts, Output, ToolFacts
 from tests.envelopes.policy.cedar.making import ALICE, REFUND, STATUS, ask, decide, engine, of
 
@@ -40,6 +42,23 @@ def test_a_permit_allows_and_is_named() -> None:
 def test_a_forbid_wins_and_is_named() -> None:
     verdict = decide({"amount": 1, "memo": "x"}, ALL, forbid('context.input has memo && context.input.memo == "x"'))
     assert (verdict.allowed, verdict.policies) == (False, ("p1",))
+
+
+def test_where_no_policy_reads_anything_of_a_call_it_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def counted(requests: Any, *handles: Any) -> Any:
+        asked.append(requests)
+        return is_authorized_batch(requests, *handles)
+
+    monkeypatch.setattr(engine_module, "is_authorized_batch", counted)
+    held = engine(SMALL, "permit(principal, action, resource) when { resource.read_only };")
+    status = [held.decide(ask(STATUS, {})) for _ in range(3)]
+    once = len(asked)
+    assert [verdict.policies for verdict in status] == [("p1",)] * 3
+    refunds = [held.decide(ask(REFUND, {"amount": amount})) for amount in (1, 501, 2)]
+    assert [verdict.allowed for verdict in refunds] == [True, False, True]
+    assert (once, len(asked)) == (2, 6)  # a scope and a verdict; a scope and three verdicts
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from cedarpy import Entities, PolicySet, is_authorized, policies_to_pst, pst
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_gateway.envelopes.policy.cedar.possible import possible, relevant
+from mcp_gateway.envelopes.policy.cedar.possible import Known, certain, possible, relevant, unknown_in
 from mcp_gateway.envelopes.policy.cedar.reads import paths
 
 FLAGS = 4
@@ -99,6 +99,53 @@ def test_what_could_be_permitted_is_exactly_what_some_context_permits(texts: tup
     text = "\n".join(texts)
     real = PolicySet.from_str(text)
     assert allowed(rewritten(text, possible), {}) == any(allowed(real, context) for context in contexts()), text
+
+
+@given(st.tuples(*(policy(index) for index in range(FLAGS))))
+@settings(max_examples=400, deadline=None)
+def test_what_is_certain_is_exactly_what_every_context_permits(texts: tuple[str, ...]) -> None:
+    text = "\n".join(texts)
+    real = PolicySet.from_str(text)
+    assert allowed(rewritten(text, certain), {}) == all(allowed(real, context) for context in contexts()), text
+
+
+@given(
+    st.tuples(*(policy(index) for index in range(FLAGS))),
+    st.dictionaries(st.integers(0, FLAGS - 1), st.booleans()),
+)
+@settings(max_examples=400, deadline=None)
+def test_what_is_known_narrows_both_bounds_to_the_contexts_that_are_left(
+    texts: tuple[str, ...], told: dict[int, bool]
+) -> None:
+    text = "\n".join(texts)
+    real = PolicySet.from_str(text)
+    context = {f"f{index}": value for index, value in told.items()}
+    known = Known(frozenset((name,) for name in context))
+    left = [each for each in contexts() if context.items() <= each.items()]
+    could = allowed(rewritten(text, lambda policy: possible(policy, known)), context)
+    must = allowed(rewritten(text, lambda policy: certain(policy, known)), context)
+    assert could == any(allowed(real, each) for each in left), text
+    assert must == all(allowed(real, each) for each in left), text
+    unknown = {path for each in policies_to_pst(text).static_policies.values() for path in unknown_in(each, known)}
+    assert unknown.isdisjoint(known.paths)
+    if not unknown:
+        assert could == must
+
+
+@pytest.mark.parametrize(
+    ("condition", "unknown"),
+    [
+        ('principal.hasTag("a") && principal.getTag("a").contains("x")', {("principal", "a")}),
+        ('principal.hasTag("b")', set()),
+        ("context has output && context.input has a", {("output",)}),
+        ("context has input && context.input.a.b == 1", set()),
+        ("context.input == context.output", {("input",), ("output",)}),
+    ],
+)
+def test_what_is_not_known_is_named(condition: str, unknown: set[tuple[str, ...]]) -> None:
+    (read,) = policies_to_pst(f"permit(principal, action, resource) when {{ {condition} }};").static_policies.values()
+    known = Known(frozenset({("input", "a")}), frozenset({"input"}), hidden=frozenset({"a"}))
+    assert unknown_in(read, known) == unknown
 
 
 @given(policy(0))

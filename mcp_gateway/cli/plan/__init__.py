@@ -1,0 +1,1 @@
+"""`mcp-gateway plan`: who would see what, and what of it is new."""

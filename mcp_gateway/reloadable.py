@@ -1,0 +1,44 @@
+"""What a configuration may not hold, seen only when it is compiled or put in place of a running one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mcp_gateway.catalog.catalog import Catalog
+from mcp_gateway.catalog.findings import Severity
+from mcp_gateway.core.errors import ConfigurationError, Problem
+from mcp_gateway.settings.settings import Settings
+from mcp_gateway.settings.state import StateSettings
+
+
+def refuse_conflicts(compiled: Mapping[str, Catalog]) -> None:
+    """Raises `ConfigurationError` where compositions contradict themselves (`conflicts: error`)."""
+    problems = [
+        Problem(f"virtual server {name}", 0, 0, str(problem))
+        for name, catalog in compiled.items()
+        for problem in catalog.problems
+        if problem.severity is Severity.ERROR
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def refuse_rebinding(old: Settings, new: Settings) -> None:
+    """Listeners and keys are fixed at start; changing them needs a restart, and saying so beats ignoring it."""
+    fixed = (
+        ("server", old.server, new.server),
+        ("state", _fixed_state(old.state), _fixed_state(new.state)),
+        ("egress", old.gateway.egress, new.gateway.egress),
+    )
+    problems = [
+        Problem("gateway.yaml", 0, 0, f"`{name}` changed: restart the gateway to apply it", "the rest can be reloaded")
+        for name, before, after in fixed
+        if before != after
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _fixed_state(state: StateSettings) -> tuple[object, ...]:
+    # A key that was made at start is no change: a key with a file is known by the file.
+    return (state.database, state.redis, *(key.path or key.secret for key in state.encryption_keys))

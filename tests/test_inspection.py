@@ -1,0 +1,77 @@
+"""What the control plane shows, in the Prometheus text format: read back by the format's own rules."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Final
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_gateway import inspection
+from mcp_gateway.envelopes.policy.bulkhead import Places
+from mcp_gateway.envelopes.policy.limits.limit import LimitTallies
+
+_LABEL: Final = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)')
+_SAMPLE: Final = re.compile(r"([a-z_]+)\{(.*)\} (\d+)", re.DOTALL)
+_WRITTEN: Final = re.compile(r"\\(.)")
+
+
+def read(text: str) -> dict[tuple[str, ...], int]:
+    """Every sample, by metric and label values. Fails where the format is broken."""
+    found: dict[tuple[str, ...], int] = {}
+    assert text.endswith("\n")
+    for line in text[:-1].split("\n"):
+        if line.startswith("# TYPE "):
+            continue
+        sample = _SAMPLE.fullmatch(line)
+        assert sample is not None, line
+        labels, end = [], 0
+        while end < len(sample[2]):
+            label = _LABEL.match(sample[2], end)
+            assert label is not None, line
+            labels.append(_WRITTEN.sub(lambda found: "\n" if found[1] == "n" else found[1], label[2]))
+            end = label.end()
+        key = (sample[1], *labels)
+        assert key not in found, f"twice: {line}"
+        found[key] = int(sample[3])
+    return found
+
+
+ids = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('\\"\n{},=# n'), min_size=1)
+tallies = st.dictionaries(st.tuples(st.sampled_from(["desk", "office"]), ids), st.integers(1, 1 << 60), max_size=4)
+
+
+@given(tallies, tallies, tallies, tallies)
+def test_whatever_a_limit_is_called_the_totals_are_read_back(
+    refused: dict[tuple[str, str], int],
+    would: dict[tuple[str, str], int],
+    opened: dict[tuple[str, str], int],
+    closed: dict[tuple[str, str], int],
+) -> None:
+    given_tallies = LimitTallies(Counter(refused), Counter(would), Counter(opened), Counter(closed))
+    outcomes = {"refused": refused, "would_refuse": would, "failed_open": opened, "failed_closed": closed}
+    assert read(inspection.limits(given_tallies)) == {
+        ("mcp_gateway_limited_calls_total", server, rule, outcome): total
+        for outcome, tally in outcomes.items()
+        for (server, rule), total in tally.items()
+    }
+
+
+def test_a_name_that_no_encoding_can_write_spoils_nothing() -> None:
+    given_tallies = LimitTallies(Counter({("desk", "a\ud800b"): 1}))
+    shown = inspection.limits(given_tallies)
+    assert shown.encode()
+    assert read(shown) == {("mcp_gateway_limited_calls_total", "desk", "a?b", "refused"): 1}
+
+
+def test_places_are_shown_in_use_and_waiting() -> None:
+    desk = Places(2)
+    assert desk.try_take()
+    assert read(inspection.places("server", {"desk": desk, "office": Places(1)})) == {
+        ("mcp_gateway_server_places_in_use", "desk"): 1,
+        ("mcp_gateway_server_places_in_use", "office"): 0,
+        ("mcp_gateway_server_places_waiting", "desk"): 0,
+        ("mcp_gateway_server_places_waiting", "office"): 0,
+    }
