@@ -56,7 +56,7 @@ def schema(path: Path) -> set[str]:
 
 async def test_an_empty_embedded_database_is_made_as_migrating_would_make_it(tmp_path: Path) -> None:
     made, migrated = (Secret(f"sqlite:///{tmp_path}/{name}.db") for name in ("made", "migrated"))
-    databases = [Database(made) for _ in range(4)]
+    databases = [Database(made, seconds=30) for _ in range(4)]
     await asyncio.gather(*(ensure_current(database, made) for database in databases))  # at once, as replicas start
     assert await standing(databases[0]) == (Standing.CURRENT, REVISIONS[-1])
     for database in databases:

@@ -19,7 +19,7 @@ from mcp_gateway.envelopes.policy.cedar.compiled import Compiled, Slice
 from mcp_gateway.envelopes.policy.cedar.entities import IncompleteIdentity, entities_text, principal_uid
 from mcp_gateway.envelopes.policy.cedar.fit import Fit, Fitted
 from mcp_gateway.envelopes.policy.cedar.model import Facts, Path, Question, Subject, Uid
-from mcp_gateway.envelopes.policy.cedar.possible import Known, Told
+from mcp_gateway.envelopes.policy.cedar.possible import AFTERWARDS, Known, Told
 from mcp_gateway.envelopes.policy.cedar.reads import touches
 from mcp_gateway.envelopes.policy.cedar.schema import actions_of
 
@@ -61,7 +61,10 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is the same for every call of one principal to one thing; `verdict`, too, where no policy reads more."""
+    """What is the same for every call of one principal to one thing.
+
+    So is the `verdict` before the call, where no policy reads anything of it but what comes back.
+    """
 
     principal: Principal
     entities: Entities
@@ -92,7 +95,7 @@ class Engine:
             known = self._known(question.principal, subject)
         except _Undecidable as error:
             return Verdict(False, failure=str(error))
-        if known.verdict is not None:
+        if known.verdict is not None and (question.output is None or not known.slice.late):
             return known.verdict
         cut = known.slice
         fitted = self._fits.get(subject.resource, self._untyped).fit(question, cut.roots)
@@ -232,7 +235,8 @@ class Engine:
             return _Known(principal, entities, self._compiled.whole())
         cut = self._compiled.slice(frozenset(answer.diagnostics.reasons))
         # What reads nothing of a call says the same of each; time and address are of a call, too.
-        return _Known(principal, entities, cut, None if cut.roots else self._judge(request, cut, entities))
+        verdict = self._judge(request, cut, entities) if cut.roots <= AFTERWARDS else None
+        return _Known(principal, entities, cut, verdict)
 
 
 class _Undecidable(Exception):

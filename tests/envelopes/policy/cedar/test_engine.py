@@ -59,6 +59,11 @@ def test_where_no_policy_reads_anything_of_a_call_it_is_evaluated_once(monkeypat
     refunds = [held.decide(ask(REFUND, {"amount": amount})) for amount in (1, 501, 2)]
     assert [verdict.allowed for verdict in refunds] == [True, False, True]
     assert (once, len(asked)) == (2, 6)  # a scope and a verdict; a scope and three verdicts
+    late = engine(ALL, 'forbid(principal, action, resource) when { context has output_info };')
+    del asked[:]
+    before = [late.decide(ask(STATUS, {})).allowed for _ in range(2)]
+    after = [late.decide(ask(STATUS, {}, output=Output(None, False, 1, ()))).allowed for _ in range(2)]
+    assert (before, after, len(asked)) == ([True, True], [False, False], 4)
 
 
 @pytest.mark.parametrize(
