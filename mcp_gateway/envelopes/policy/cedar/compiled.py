@@ -11,6 +11,7 @@ from typing import Final
 from cedarpy import PolicySet, policies_to_pst, pst
 
 from mcp_gateway.core import named
+from mcp_gateway.envelopes.policy.cedar.fit import INFO
 from mcp_gateway.envelopes.policy.cedar.model import ACCOUNT, TEAM, USER, Path, PolicyText
 from mcp_gateway.envelopes.policy.cedar.possible import AFTERWARDS, Known, Told, certain, possible, relevant, unknown_in
 from mcp_gateway.envelopes.policy.cedar.reads import every, paths, tag_of
@@ -29,13 +30,14 @@ class Slice:
     """The policies whose scope fits one principal, action and resource: the only ones that can say anything there.
 
     `enforced` lacks the policies in audit mode; `shadow` has them too and is None where there are none. `roots` are
-    the attributes of the context that any of them reads, `late` tells whether one reads what comes back. `reads` are
-    the paths that each enforced one reads.
+    the attributes of the context that any of them reads, `info` the members of `output_info` among what they read,
+    `late` tells whether one reads what comes back. `reads` are the paths that each enforced one reads.
     """
 
     enforced: PolicySet
     shadow: PolicySet | None
     roots: frozenset[str]
+    info: frozenset[str]
     late: bool
     reads: Mapping[str, frozenset[Path]]
     paths: frozenset[Path]
@@ -124,6 +126,7 @@ class Compiled:
             enforced=_set(enforced.items()),
             shadow=None if len(enforced) == len(every) else _set(every.items()),
             roots=roots,
+            info=_info(paths),
             late=not roots.isdisjoint(AFTERWARDS),
             reads={key: self._reads[key] for key in enforced if self._reads[key]},
             paths=paths,
@@ -136,6 +139,11 @@ def _named(policy: pst.Template) -> Iterator[str]:
         prefix = _PREFIXES.get(str(uid.type))
         if prefix is not None:
             yield prefix + uid.id
+
+
+def _info(paths: Iterable[Path]) -> frozenset[str]:
+    read = [path[1:2] for path in paths if path[0] == "output_info"]
+    return INFO if () in read else frozenset(name for (name,) in read)
 
 
 def _scope(policy: pst.Template) -> pst.Template:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from cedarpy import AuthzResult, Decision, Entities, PolicySet, is_authorized_batch
@@ -25,6 +25,10 @@ from mcp_gateway.envelopes.policy.cedar.schema import actions_of
 
 MAX_HELD: Final = 4096
 """Most entity sets kept: one for each principal and what it acts upon, a few KiB each."""
+
+MAX_VERDICTS: Final = 16
+MAX_TEXT: Final = 256
+"""Most verdicts kept for one principal and thing, and the longest context (characters) of which one is."""
 
 UNTOLD: Final = Told()
 
@@ -63,13 +67,15 @@ class Bound:
 class _Known:
     """What is the same for every call of one principal to one thing.
 
-    So is the `verdict` before the call, where no policy reads anything of it but what comes back.
+    So is the `verdict` before the call, where no policy reads anything of it but what comes back. `verdicts` are
+    those on the contexts that were met lately: policies read little of a call, and calls are often alike in that.
     """
 
     principal: Principal
     entities: Entities
     slice: Slice
     verdict: Verdict | None = None
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
 
 
 class Engine:
@@ -98,13 +104,13 @@ class Engine:
         if known.verdict is not None and (question.output is None or not known.slice.late):
             return known.verdict
         cut = known.slice
-        fitted = self._fits.get(subject.resource, self._untyped).fit(question, cut.roots)
+        fitted = self._fits.get(subject.resource, self._untyped).fit(question, cut.roots, cut.info)
         request = _request(question.principal, subject)
         if fitted.omitted or fitted.all_omitted:
             failure = self._blind(request, known, fitted)
             if failure is not None:
                 return Verdict(False, failure=failure)
-        return self._judge(request | {"context": fitted.text}, cut, known.entities)
+        return self._remembered(known, request, fitted.text)
 
     def reads_output(self, principal: Principal, subject: Subject) -> bool:
         """Whether a result has to be asked about again."""
@@ -132,7 +138,7 @@ class Engine:
         except _Undecidable:
             return Bound(False)
         part = self._compiled.bounded(who.slice, known, told)
-        fitted = self._fits.get(subject.resource, self._untyped).fit(question, who.slice.roots)
+        fitted = self._fits.get(subject.resource, self._untyped).fit(question, who.slice.roots, who.slice.info)
         seen = frozenset(path for path in fitted.omitted if known.covers(path))
         request = _request(question.principal, subject)
         if seen and self._blind(request, who, replace(fitted, omitted=seen, all_omitted=False)) is not None:
@@ -170,6 +176,18 @@ class Engine:
             answer = next(answers) if subject.action in self._actions else None
             found.append(answer is not None and answer.allowed and not answer.diagnostics.errors)
         return found
+
+    def _remembered(self, known: _Known, request: dict[str, Any], context: str) -> Verdict:
+        """The verdict on `context`: the same text, of the same principal about the same thing, has the same verdict."""
+        if len(context) > MAX_TEXT or "now" in known.slice.roots:
+            return self._judge(request | {"context": context}, known.slice, known.entities)
+        verdict = known.verdicts.get(context)
+        if verdict is None:
+            verdict = self._judge(request | {"context": context}, known.slice, known.entities)
+            if len(known.verdicts) >= MAX_VERDICTS:
+                known.verdicts.clear()
+            known.verdicts[context] = verdict
+        return verdict
 
     def _judge(self, request: dict[str, Any], cut: Slice, entities: Entities) -> Verdict:
         verdict = self._ask(request, cut.enforced, entities)

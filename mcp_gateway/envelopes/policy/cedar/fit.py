@@ -31,6 +31,9 @@ OUTPUT: Final = "output"
 
 EVERYTHING: Final = frozenset(ROOTS)
 
+INFO: Final = frozenset({"is_error", "bytes", "kinds"})
+"""The members of `output_info`."""
+
 MORE: Final = "…"
 """In `input_omitted`, where more was left out than is named."""
 
@@ -71,8 +74,9 @@ class Fit:
         output = None if given is None else writer(given, (OUTPUT,))
         return cls(writer(taken, (INPUT,)), output, frozenset(metadata))
 
-    def fit(self, question: Question, roots: frozenset[str] = EVERYTHING) -> Fitted:
-        """What a policy may know of `question`; of the attributes of the context those of `roots`, which are read.
+    def fit(self, question: Question, roots: frozenset[str] = EVERYTHING, info: frozenset[str] = INFO) -> Fitted:
+        """What a policy may know of `question`; of the attributes of the context those of `roots`, which are read, and
+        of `output_info` the members `info`.
 
         The undeclared, and what Cedar cannot hold exactly, is left out and named. Names in `input_omitted` are
         paths below `input` with dots between; a dot or a backslash in a name has a backslash before it.
@@ -93,7 +97,7 @@ class Fit:
         if "ip" in roots:
             context["ip"] = {"__extn": {"fn": "ip", "arg": _address(question.ip)}}
         if question.output is not None:
-            self._add_output(question.output, context, budget, roots)
+            self._add_output(question.output, context, budget, roots, info)
         return Fitted(orjson.dumps(context).decode(), frozenset(budget.omitted), budget.overflowed)
 
     def _add_input(self, question: Question, context: dict[str, Any], budget: Budget) -> None:
@@ -102,9 +106,12 @@ class Fit:
         context[INPUT] = taken
         context["input_omitted"] = [*names, MORE] if budget.overflowed else names
 
-    def _add_output(self, output: Output, context: dict[str, Any], budget: Budget, roots: frozenset[str]) -> None:
+    def _add_output(
+        self, output: Output, context: dict[str, Any], budget: Budget, roots: frozenset[str], info: frozenset[str]
+    ) -> None:
         if "output_info" in roots:
-            context["output_info"] = {"is_error": output.is_error, "bytes": output.bytes, "kinds": output.kinds}
+            told = {"is_error": output.is_error, "bytes": output.bytes, "kinds": output.kinds}
+            context["output_info"] = told if info == INFO else {name: told[name] for name in told if name in info}
         if OUTPUT not in roots:
             return
         if output.structured is None:

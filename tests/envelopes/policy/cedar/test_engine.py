@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.policy.cedar import engine as engine_module
 from mcp_gateway.envelopes.policy.cedar.model import Facts, Output, ToolFacts
-from tests.envelopes.policy.cedar.making import ALICE, REFUND, STATUS, ask, decide, engine, of
+from tests.envelopes.policy.cedar.making import ALICE, NOW, REFUND, STATUS, ask, decide, engine, of
 
 ALL = "permit(principal, action, resource);"
 REFUNDS = 'action == Action::"payments/create_refund"'
@@ -59,11 +61,30 @@ def test_where_no_policy_reads_anything_of_a_call_it_is_evaluated_once(monkeypat
     refunds = [held.decide(ask(REFUND, {"amount": amount})) for amount in (1, 501, 2)]
     assert [verdict.allowed for verdict in refunds] == [True, False, True]
     assert (once, len(asked)) == (2, 6)  # a scope and a verdict; a scope and three verdicts
-    late = engine(ALL, 'forbid(principal, action, resource) when { context has output_info };')
+    late = engine(ALL, "forbid(principal, action, resource) when { context has output_info };")
     del asked[:]
     before = [late.decide(ask(STATUS, {})).allowed for _ in range(2)]
     after = [late.decide(ask(STATUS, {}, output=Output(None, False, 1, ()))).allowed for _ in range(2)]
-    assert (before, after, len(asked)) == ([True, True], [False, False], 4)
+    assert (before, after, len(asked)) == ([True, True], [False, False], 3)
+
+
+def test_what_is_remembered_of_one_call_is_said_of_its_like_only() -> None:
+    held = engine(
+        SMALL, "forbid(principal, action, resource) when { context has output_info && context.output_info.is_error };"
+    )
+    for _ in range(2):
+        for amount in range(490, 510):  # more than are remembered
+            assert held.decide(ask(REFUND, {"amount": amount})).allowed is (amount < 500)
+        for failed, size in ((True, 1), (False, 1), (False, 2), (True, 2)):
+            output = Output(None, failed, size, ())
+            assert held.decide(ask(STATUS, {}, output=output)).allowed is False  # nothing permits it
+            assert held.decide(ask(REFUND, {"amount": 1}, output=output)).allowed is not failed
+
+
+def test_the_clock_is_looked_at_each_time() -> None:
+    held = engine('permit(principal, action, resource) when { context.now < datetime("2026-11-24T12:00:01Z") };')
+    late = replace(ask(STATUS, {}), now=NOW + timedelta(seconds=1))
+    assert [held.decide(each).allowed for each in (ask(STATUS, {}), late, ask(STATUS, {}))] == [True, False, True]
 
 
 @pytest.mark.parametrize(
