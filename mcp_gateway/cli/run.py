@@ -8,14 +8,13 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Set
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import structlog
-from watchfiles import Change, awatch
+from watchfiles import awatch
 
 from mcp_gateway.app import Gateway, report_defect
 from mcp_gateway.core.asgi.limits import EdgeLimits
@@ -173,17 +172,11 @@ async def _watch(gateway: Gateway, config: Path, stop: asyncio.Event) -> None:
     """Reload after every change of a file that was read, or of a folder that new ones may appear in."""
     while not stop.is_set():
         settings = gateway.settings
+        # A lock that does not exist yet appears in a folder where much else is written: it is looked for instead.
         lock = settings.base_dir / lock_file.NAME
-        read = {str(path) for path in (*settings.files, *settings.folders, lock)}
-        watched = {path for path in read if os.path.exists(path)}
+        watched = {path for path in (*settings.files, *settings.folders, lock) if path.exists()}
         changes = awatch(
-            # A lock that does not exist yet appears in a folder where much else may be written.
-            *(watched if str(lock) in watched else watched | {str(settings.base_dir)}),
-            watch_filter=partial(_concerns, frozenset(read)),
-            stop_event=stop,
-            recursive=False,
-            rust_timeout=_TICK_MS,
-            yield_on_timeout=True,
+            *map(str, watched), stop_event=stop, recursive=False, rust_timeout=_TICK_MS, yield_on_timeout=True
         )
         first = True
         async with contextlib.aclosing(changes):
@@ -191,13 +184,9 @@ async def _watch(gateway: Gateway, config: Path, stop: asyncio.Event) -> None:
                 # What changed before the watch stood is noticed at its first tick.
                 missed = first and await asyncio.to_thread(_differs, config, gateway.settings)
                 first = False
-                if changed or missed:
+                if changed or missed or (lock not in watched and lock.exists()):
                     await _reload(gateway)
                     break
-
-
-def _concerns(read: Set[str], _: Change, path: str) -> bool:
-    return path in read or os.path.dirname(path) in read
 
 
 def _differs(config: Path, settings: Settings) -> bool:

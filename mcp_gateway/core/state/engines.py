@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import URL, Connection, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_only
 
 from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.core.secret import Secret
@@ -34,9 +37,12 @@ _BURST: Final = 5
 _RECYCLE_SECONDS: Final = 1800.0
 """Below what load balancers and firewalls in front of databases keep silent connections for."""
 
+_AGAIN_SECONDS: Final = 0.02
+
+_WRITE_AHEAD: Final = "PRAGMA journal_mode=WAL"
+"""Readers and one writer at a time do not wait for each other."""
+
 _PRAGMAS: Final = (
-    # Readers and one writer at a time do not wait for each other.
-    "PRAGMA journal_mode=WAL",
     # A claim or a rotated refresh token that a power cut takes back would be redeemed twice: sync at every commit.
     "PRAGMA synchronous=FULL",
     # Deleted means overwritten: the data key of a removed connection does not linger in free pages.
@@ -84,6 +90,7 @@ def _sqlite(path: Path, seconds: float) -> AsyncEngine:
 
     def tell(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
+        _write_ahead(cursor, seconds * 0.6)
         for pragma in _PRAGMAS:
             cursor.execute(pragma)
         cursor.close()
@@ -96,6 +103,19 @@ def _sqlite(path: Path, seconds: float) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", tell)
     event.listen(engine.sync_engine, "begin", begin)
     return engine
+
+
+def _write_ahead(cursor: DBAPICursor, seconds: float) -> None:
+    """SQLite waits for locks everywhere but here, so that of several that make one database at once some would fail."""
+    end = monotonic() + seconds
+    while True:
+        try:
+            cursor.execute(_WRITE_AHEAD)
+            return
+        except sqlite3.OperationalError:
+            if monotonic() >= end:
+                raise
+            await_only(asyncio.sleep(_AGAIN_SECONDS))
 
 
 def _postgresql(url: Secret, seconds: float) -> AsyncEngine:

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from mcp_gateway.core.errors import ConfigurationError, IdentityUnavailable
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.core.state.database import Database
+from mcp_gateway.core.state.revision import Standing, standing
 from tests.support_postgres import postgres
 from tests.support_state import sqlite_url
 
@@ -244,4 +245,19 @@ async def test_an_embedded_database_syncs_commits_and_overwrites_what_is_deleted
         return [await on.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "secure_delete")]
 
     assert await database.read(told) == ["wal", 2, 1]
+    await database.close()
+
+
+async def test_a_database_that_somebody_else_is_making_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "busy.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE other (id INTEGER)")
+    database = Database(Secret(f"sqlite:///{path}"), seconds=20)
+    asked = asyncio.ensure_future(standing(database))
+    done, _ = await asyncio.wait({asked}, timeout=0.2)
+    assert not done
+    other.execute("COMMIT")
+    other.close()
+    assert (await asked)[0] is Standing.BEHIND
     await database.close()
