@@ -35,6 +35,7 @@ from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places, fit
 from mcp_gateway.envelopes.policy.limits.at import pools_at
+from mcp_gateway.envelopes.safety.safeguard import Safeguard
 from mcp_gateway.govern import Policies, checked, policies_of, same_policies
 from mcp_gateway.identify import Identity
 from mcp_gateway.ingress.exchange import Limits
@@ -110,6 +111,7 @@ class Gateway:
             audit=Audit(records),
             base_url=identity.base_url,
             pools=pools_at(settings.state.redis, tenant=settings.state.tenant),
+            safeguard=Safeguard(reach.allowed),
             ask_to_connect=identity.ask_to_connect,
             acquaint=self._acquaint,
         )
@@ -133,11 +135,7 @@ class Gateway:
             self._log.warning("notice", notice=notice)
         await self.fleet.apply(settings.upstreams)
         await self.fleet.settled(SETTLE_SECONDS)
-        compiled = self._compile(settings)
-        refuse_conflicts(compiled)
-        policies = self._live.current.policies
-        self._check(settings, policies)
-        self._swap(settings, policies, compiled)
+        self._swap(self._checked(settings, self._live.current.policies))
         self._started = True
         self.drain.ready = True
 
@@ -150,6 +148,7 @@ class Gateway:
         self._sessions.close()
         await self.fleet.close()
         await self._standing.pools.close()
+        await self._standing.safeguard.close()
 
     def data_plane(self, *, port: int | None = None) -> App:
         """The data plane's ASGI app. `port` is the bound one where the configuration leaves it open."""
@@ -236,7 +235,9 @@ class Gateway:
         }
         shown = inspection.metrics(gauges, counters, self.fleet.health(), self._circuits)
         shown += inspection.places("server", self._server_places) + inspection.places("upstream", self._places)
-        return shown + inspection.quarantine(self._live.current.held) + inspection.limits(standing.tallies)
+        shown += inspection.quarantine(self._live.current.held) + inspection.limits(standing.tallies)
+        shown += inspection.guardrails(standing.safeguard.tallies)
+        return shown + inspection.metadata(standing.metadata_tallies)
 
     async def reload(self) -> Reloaded:
         async with self._reloading:
@@ -283,15 +284,13 @@ class Gateway:
         await self.fleet.apply(settings.upstreams)
         await self.fleet.settled(SETTLE_SECONDS)
         try:
-            compiled = self._compile(settings)
-            refuse_conflicts(compiled)
-            self._check(settings, policies)
+            fresh = self._checked(settings, policies)
         except GatewayError:
             await self.fleet.apply(old.upstreams)
             raise
         self._identity.apply(settings)
         self._make_room(settings)
-        self._swap(settings, policies, compiled)
+        self._swap(fresh)
         for notice in settings.notices:
             if notice not in old.notices:
                 self._log.warning("notice", notice=notice)
@@ -310,12 +309,15 @@ class Gateway:
     def _held(self, settings: Settings) -> Mapping[str, Held]:
         return self._pinning.hold(settings, {name: self.fleet.inventory(name) for name in settings.upstreams})
 
-    def _check(self, settings: Settings, policies: Policies | None) -> None:
-        """Hold the policies against what upstreams offer. Raises `ConfigurationError` where one is wrong."""
+    def _checked(self, settings: Settings, policies: Policies | None) -> Snapshot:
+        """The snapshot of `settings`, all of it held against what upstreams offer. Raises `ConfigurationError`."""
+        compiled = self._compile(settings)
+        refuse_conflicts(compiled)
+        held = self._held(settings)
         if policies is not None:
-            facts = facts_of(settings, self._held(settings))
-            for remark in checked(policies, facts, tuple(settings.servers)):
+            for remark in checked(policies, facts_of(settings, held), tuple(settings.servers)):
                 self._log.warning("policy", remark=str(remark))
+        return snapshot(settings, compiled, self._standing, policies, held)
 
     def _furnish(self, settings: Settings) -> None:
         """Make what lives as long as an upstream or a virtual server does, for those that are new or changed."""
@@ -332,23 +334,16 @@ class Gateway:
         narrow = {name: each.max_concurrency for name, each in settings.servers.items()}
         fit(self._server_places, narrow, "the virtual server `{}`")
 
-    def _swap(
-        self,
-        settings: Settings,
-        policies: Policies | None,
-        compiled: Mapping[str, Catalog],
-        announced: Mapping[str, frozenset[Change]] = MappingProxyType({}),
-    ) -> None:
-        """Put `compiled` in force and tell listeners what changed, or was said to have changed."""
-        fresh = snapshot(settings, compiled, self._standing, policies, self._held(settings))
+    def _swap(self, fresh: Snapshot, announced: Mapping[str, frozenset[Change]] = MappingProxyType({})) -> None:
+        """Put `fresh` in force and tell listeners what changed, or was said to have changed."""
         old = self._live.swap(fresh)
         self._served.swap(self._live.current.served)
         tell_drift(self._log, old.held, fresh.held)
         if not self._started:
             return
         # Nobody knows whose lists other policies change without asking for each: all are told to look.
-        decided = frozenset() if same_policies(old.policies, policies) else frozenset(Change)
-        for name, catalog in compiled.items():
+        decided = frozenset() if same_policies(old.policies, fresh.policies) else frozenset(Change)
+        for name, catalog in fresh.catalogs.items():
             before = old.catalogs.get(name)
             if before is None:
                 continue
@@ -374,7 +369,11 @@ class Gateway:
     def _swap_users(self, current: Snapshot, users: set[str], announced: frozenset[Change]) -> None:
         fresh = catalogs(current.settings, self._held(current.settings))
         compiled = {name: fresh[name] if name in users else catalog for name, catalog in current.catalogs.items()}
-        self._swap(current.settings, current.policies, compiled, dict.fromkeys(users, announced))
+        held = self._held(current.settings)
+        self._swap(
+            snapshot(current.settings, compiled, self._standing, current.policies, held),
+            dict.fromkeys(users, announced),
+        )
 
     def _on_recovered(self, name: str) -> None:
         if name in self._circuits:

@@ -15,6 +15,11 @@ from types import MappingProxyType
 from mcp_gateway import __version__
 from mcp_gateway.calls.connect import AskToConnect
 from mcp_gateway.calls.counted import counted
+from mcp_gateway.calls.decide import DecideByPolicy
+from mcp_gateway.calls.fits import Fits
+from mcp_gateway.calls.guard import Guard
+from mcp_gateway.calls.guard_link import GuardLink
+from mcp_gateway.calls.guarding import Guarding
 from mcp_gateway.calls.inventory import Change
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.calls.pipeline import Invoke, inner
@@ -22,7 +27,10 @@ from mcp_gateway.calls.scopes import RequireScopes
 from mcp_gateway.calls.state import SealState
 from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.catalog.compile import compile_catalog
+from mcp_gateway.catalog.findings import LeftOut
+from mcp_gateway.catalog.schema import build
 from mcp_gateway.core.call import Json
+from mcp_gateway.core.errors import ConfigurationError
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.core.principal import Principal
@@ -35,7 +43,10 @@ from mcp_gateway.envelopes.policy.bulkhead import Bulkhead, Places
 from mcp_gateway.envelopes.policy.limits.limit import LimitCalls, LimitTallies
 from mcp_gateway.envelopes.policy.limits.pools import MemoryPools, Pools
 from mcp_gateway.envelopes.policy.limits.rules import Rule, rules_of
-from mcp_gateway.govern import Governance, Policies, govern
+from mcp_gateway.envelopes.safety.metadata.contract import Contract
+from mcp_gateway.envelopes.safety.metadata.require import MetadataTallies, RequireMetadata
+from mcp_gateway.envelopes.safety.safeguard import BadGuardrails, Safeguard
+from mcp_gateway.govern import Governance, Policies, govern, guard_policies
 from mcp_gateway.ingress.dispatch import Dispatch
 from mcp_gateway.ingress.pipeline import outer
 from mcp_gateway.ingress.served import Served
@@ -82,6 +93,8 @@ class Standing:
     base_url: str = ""
     pools: Pools = field(default_factory=MemoryPools)
     tallies: LimitTallies = field(default_factory=LimitTallies)
+    metadata_tallies: MetadataTallies = field(default_factory=MetadataTallies)
+    safeguard: Safeguard = field(default_factory=Safeguard)
     server_places: Mapping[str, Places] = field(default_factory=dict)
     ask_to_connect: AskToConnect | None = None
     acquaint: Callable[[Sequence[str], Principal], Awaitable[object] | None] | None = None
@@ -117,7 +130,8 @@ def snapshot(
         digest.update(f"\0{name}\0{compiled[name].digest}".encode())
     version = digest.hexdigest()[:12]
     resources = {name: _resource(spec, standing, settings) for name, spec in settings.servers.items()}
-    handler = _inner(standing, resources, governance, settings)
+    guarding = guarding_of(settings, compiled, standing, governance, held)
+    handler = _inner(standing, resources, governance, settings, guarding, held)
     offers: Mapping[str, Offer] = {
         name: Everything(catalog) if governance is None else governance.offer(catalog)
         for name, catalog in compiled.items()
@@ -143,21 +157,69 @@ def _resource(spec: VirtualServerSettings, standing: Standing, settings: Setting
     )
 
 
+def guarding_of(
+    settings: Settings,
+    compiled: Mapping[str, Catalog],
+    standing: Standing,
+    governance: Governance | None,
+    held: Mapping[str, Held],
+) -> Guarding | None:
+    """The guardrails of `settings` over `compiled`, None without any. Raises `ConfigurationError`."""
+    document = settings.guardrails
+    if document is None or document.model is None:
+        return None
+    try:
+        configured = standing.safeguard.configured(document.model, governed=governance is not None)
+    except BadGuardrails as error:
+        problems = [document.problem(fault.at, fault.message, fault.hint) for fault in error.faults]
+        raise ConfigurationError(problems) from error
+    engines: Mapping[str, DecideByPolicy] = {}
+    if configured.policies:
+        engines = guard_policies(configured.policies, governance, facts_of(settings, held), compiled)
+
+    def permits(guardrail: str, call: Invocation, result: Result | None) -> bool:
+        return engines[guardrail].permits(call, result)
+
+    return Guarding(configured.rulebook, standing.safeguard.engine, permits)
+
+
+def _fits(held: Mapping[str, Held]) -> Fits:
+    """The schemas of all tools, of two with one name the first, as catalogs have it."""
+    definitions: dict[tuple[str, str], Json] = {}
+    for upstream, each in held.items():
+        for tool in each.admitted.tools:
+            if isinstance(tool.get("name"), str):
+                definitions.setdefault((upstream, tool["name"]), tool)
+    return Fits(definitions, _valid)
+
+
+def _valid(schema: Json) -> Callable[[object], bool] | None:
+    try:
+        return build(schema).is_valid
+    except LeftOut:
+        return None
+
+
 def _inner(
     standing: Standing,
     resources: Mapping[str, ProtectedResource],
     governance: Governance | None,
     settings: Settings,
+    guarding: Guarding | None,
+    held: Mapping[str, Held],
 ) -> Handler[Invocation, Result]:
     rules = limits(settings)
     narrow = any(spec.max_concurrency is not None for spec in settings.servers.values())
     decide = None if governance is None else governance.decide
+    authorize: Authorize[Invocation] = Authorize(unrestricted) if decide is None else Authorize(decide, decide.release)
     return inner(
         require_scopes=RequireScopes({name: resource.metadata_url for name, resource in resources.items()}),
         limit_calls=LimitCalls(rules, standing.pools, standing.tallies, counted) if rules else None,
         ask_to_connect=standing.ask_to_connect,
         seal_state=SealState(standing.states),
-        authorize=Authorize(unrestricted) if decide is None else Authorize(decide, decide.release),
+        guard_link=None if guarding is None else GuardLink(guarding),
+        authorize=authorize,
+        guard=None if guarding is None else Guard(guarding, authorize, _fits(held)),
         server_places=Bulkhead(standing.server_places, _server) if narrow else None,
         breaker=Breaker(standing.circuits),
         bulkhead=Bulkhead(standing.places),
@@ -195,7 +257,12 @@ def _serve(
     )
     return Served(
         name=spec.name,
-        handler=outer(trace=standing.trace, audit=standing.audit, dispatch=Dispatch(modern, handshake)),
+        handler=outer(
+            trace=standing.trace,
+            audit=standing.audit,
+            require_metadata=RequireMetadata(Contract.of(settings.gateway.metadata), standing.metadata_tallies),
+            dispatch=Dispatch(modern, handshake),
+        ),
         timeout=min(spec.timeout, settings.limits.request_timeout),
         server_info=_server_info(spec),
         follow_lists=_follow(changes),

@@ -120,6 +120,24 @@ def govern(policies: Policies, facts: Facts, catalogs: Mapping[str, Catalog]) ->
     return Governance(policies.audit, engine, DecideByPolicy(engine, subjects, note, audit=policies.audit), subjects)
 
 
+def guard_policies(
+    texts: Mapping[str, str | None], governance: Governance | None, facts: Facts, catalogs: Mapping[str, Catalog]
+) -> Mapping[str, DecideByPolicy]:
+    """The engines of guardrails that ask a policy, by their names; without a text of its own one asks the gateway's.
+
+    Raises `ConfigurationError` for a text that is no policy.
+    """
+    engines: dict[str, DecideByPolicy] = {}
+    for name, text in texts.items():
+        if text is not None:
+            read = read_policies([Source(f"the policy of the guardrail {name}", text)], folder="")
+            _refuse(read.remarks)
+            engines[name] = govern(Policies(read, Compiled(read), audit=False), facts, catalogs).decide
+        elif governance is not None:
+            engines[name] = governance.decide
+    return engines
+
+
 def _refuse(remarks: Sequence[Remark]) -> None:
     problems = [
         Problem(remark.file, remark.line, remark.column, remark.message)

@@ -12,6 +12,8 @@ from mcp_gateway.catalog.pin_diff import differences, visible
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places
 from mcp_gateway.envelopes.policy.limits.limit import LimitTallies
+from mcp_gateway.envelopes.safety.engine import GuardTallies
+from mcp_gateway.envelopes.safety.metadata.require import MetadataTallies
 from mcp_gateway.pinning import Held
 from mcp_gateway.upstream.health import Health
 
@@ -105,6 +107,25 @@ def limits(tallies: LimitTallies) -> str:
         for (server, rule), count in tally.items():
             labels = f'server="{server}",limit="{_label(rule)}",outcome="{outcome}"'
             lines.append(f"mcp_gateway_limited_calls_total{{{labels}}} {count}")
+    return "\n".join(lines) + "\n"
+
+
+def guardrails(tallies: GuardTallies) -> str:
+    """What guardrails said and what came of it, in the same format."""
+    lines = ["# TYPE mcp_gateway_guardrail_judgements_total counter"]
+    for (name, hook, verdict, action), count in tallies.judged.items():
+        labels = f'guardrail="{name}",hook="{hook}",verdict="{verdict}",action="{action}"'
+        lines.append(f"mcp_gateway_guardrail_judgements_total{{{labels}}} {count}")
+    return "\n".join(lines) + "\n"
+
+
+def metadata(tallies: MetadataTallies) -> str:
+    """How often the metadata contract was broken, in the same format."""
+    lines = ["# TYPE mcp_gateway_metadata_faults_total counter"]
+    for outcome, tally in (("refused", tallies.refused), ("would_refuse", tallies.would_refuse)):
+        for (server, fault), count in tally.items():
+            labels = f'server="{server}",fault="{_label(fault)}",outcome="{outcome}"'
+            lines.append(f"mcp_gateway_metadata_faults_total{{{labels}}} {count}")
     return "\n".join(lines) + "\n"
 
 

@@ -8,6 +8,7 @@ from mcp_gateway.calls.inventory import Inventory
 from mcp_gateway.catalog.tools import hints
 from mcp_gateway.core.call import Json
 from mcp_gateway.envelopes.policy.cedar.model import Facts, PromptFacts, ToolFacts
+from mcp_gateway.envelopes.safety.metadata.contract import named
 from mcp_gateway.pinning import Held
 from mcp_gateway.settings.settings import Settings
 
@@ -23,7 +24,7 @@ def facts_of(settings: Settings, held: Mapping[str, Held]) -> Facts:
         upstreams=tuple(sorted(settings.upstreams)),
         tools=tuple(tool for name in sorted(held) for tool in _tools(name, held[name].known)),
         prompts=tuple(prompt for name in sorted(held) for prompt in _prompts(name, held[name].known)),
-        metadata=() if metadata is None else tuple(sorted(metadata.keys)),
+        metadata=() if metadata is None else tuple(sorted(named(metadata))),
     )
 
 

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from mcp_gateway import inspection
 from mcp_gateway.envelopes.policy.bulkhead import Places
 from mcp_gateway.envelopes.policy.limits.limit import LimitTallies
+from mcp_gateway.envelopes.safety.engine import GuardTallies
+from mcp_gateway.envelopes.safety.metadata.require import MetadataTallies
+from mcp_gateway.envelopes.safety.verdict import Action, Hook, Verdict
 
 _LABEL: Final = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)')
 _SAMPLE: Final = re.compile(r"([a-z_]+)\{(.*)\} (\d+)", re.DOTALL)
@@ -75,3 +78,21 @@ def test_places_are_shown_in_use_and_waiting() -> None:
         ("mcp_gateway_server_places_waiting", "desk"): 0,
         ("mcp_gateway_server_places_waiting", "office"): 0,
     }
+
+
+def test_breaches_of_the_metadata_contract_are_counters() -> None:
+    tallies = MetadataTallies(Counter({("desk", "team"): 2}), Counter({("desk", 'a"b'): 1}))
+    assert inspection.metadata(tallies).splitlines() == [
+        "# TYPE mcp_gateway_metadata_faults_total counter",
+        'mcp_gateway_metadata_faults_total{server="desk",fault="team",outcome="refused"} 2',
+        'mcp_gateway_metadata_faults_total{server="desk",fault="a\\"b",outcome="would_refuse"} 1',
+    ]
+
+
+def test_what_guardrails_said_and_what_came_of_it_are_counters() -> None:
+    judged = ("global/pii-redaction", Hook.POST_INVOKE, Verdict.DENY, Action.MUTATE)
+    assert inspection.guardrails(GuardTallies(Counter({judged: 3}))).splitlines() == [
+        "# TYPE mcp_gateway_guardrail_judgements_total counter",
+        'mcp_gateway_guardrail_judgements_total{guardrail="global/pii-redaction",'
+        'hook="mcp_tool_post_invoke_guardrails",verdict="deny",action="mutate"} 3',
+    ]

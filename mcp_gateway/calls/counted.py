@@ -11,5 +11,6 @@ def counted(call: Invocation) -> tuple[Counted, Trail] | None:
     """Calls of tools are counted, every round of one that asks back too. The gateway's own tool calls nobody."""
     if call.kind is not Kind.TOOL or call.tool is None or call.tool.connects:
         return None
-    of = Counted(call.call.server, call.call.principal, call.upstream, call.target, call.tool.name)
-    return of, call.call.trail
+    told = call.call
+    of = Counted(told.server, told.principal, call.upstream, call.target, call.tool.name, told.metadata)
+    return of, told.trail

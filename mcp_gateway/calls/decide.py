@@ -59,6 +59,11 @@ class DecideByPolicy:
 
         return judge
 
+    def permits(self, call: Invocation, result: Result | None) -> bool:
+        """Whether the policies permit the call, and `result` if there is one, without a word on the trail."""
+        output = None if result is None else _output(result)
+        return self._engine.decide(_question(call.call, self._subject(call), _input(call), output)).allowed
+
     def may_read(self, call: Call, upstream: str, uri: str) -> bool:
         """Whether the resource may be read now, for doors other than reading: to follow it is to learn of it."""
         subject = self._subjects[call.server].resource(upstream, uri)
@@ -99,7 +104,7 @@ def _noted(value: object) -> tuple[object, ...]:
 
 
 def _question(call: Call, subject: Subject, given: Mapping[str, Any], output: Output | None = None) -> Question:
-    return Question(call.principal, subject, datetime.now(UTC), call.ip, given, output=output)
+    return Question(call.principal, subject, datetime.now(UTC), call.ip, given, metadata=call.metadata, output=output)
 
 
 def _input(call: Invocation) -> Mapping[str, Any]:

@@ -37,8 +37,8 @@ class ToolBinding:
     """One exposed tool and the way back to its upstream.
 
     `check` returns None for arguments that fit the exposed input schema, else (JSON pointer, message).
-    `bind` turns the agent's arguments into the upstream's: names mapped back, fixed and identity-bound
-    values set, defaults filled; it is None where the arguments go on as they came.
+    `bind` turns the agent's arguments into the upstream's: names mapped back, fixed values and those bound to the
+    caller's identity or the request's metadata set, defaults filled; None where the arguments go on as they came.
     `headers` are the exposed schema's ``x-mcp-header`` annotations, `upstream_headers` the upstream's.
     `scopes` are all that a caller's token needs for a call, those of the server included; empty where the tool
     needs no more than every request to the server does.
@@ -51,7 +51,7 @@ class ToolBinding:
     upstream_name: str
     definition: Json
     check: Callable[[Json], tuple[str, str] | None]
-    bind: Callable[[Json, Principal], Json] | None = None
+    bind: Callable[[Json, Principal, Mapping[str, str]], Json] | None = None
     headers: HeaderMap = field(default_factory=_no_headers)
     upstream_headers: HeaderMap = field(default_factory=_no_headers)
     read_only: bool = False

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from mcp_gateway.calls.connect import AskToConnect
+from mcp_gateway.calls.guard import Guard
+from mcp_gateway.calls.guard_link import GuardLink
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.calls.scopes import RequireScopes
 from mcp_gateway.calls.state import SealState
+from mcp_gateway.calls.unguarded import RefuseGuardrails
 from mcp_gateway.calls.validate import ValidateArguments
 from mcp_gateway.core.pipeline import Handler, Stage, compose
 from mcp_gateway.envelopes.policy.authorize import Authorize, Permitted
@@ -25,7 +28,9 @@ def inner(
     limit_calls: LimitCalls[Invocation, Result] | None = None,
     ask_to_connect: AskToConnect | None = None,
     seal_state: SealState,
+    guard_link: GuardLink | None = None,
     authorize: Authorize[Invocation],
+    guard: Guard | None = None,
     server_places: Bulkhead[Invocation, Result] | None = None,
     breaker: Breaker[Invocation, Result],
     bulkhead: Bulkhead[Invocation, Result],
@@ -40,14 +45,19 @@ def inner(
     state, and the retry has to look like the call that it repeats before anything else reads it. State is opened
     next, while the arguments are still those of the client, to which it is bound.
     Arguments are validated before the door: a policy engine skips a policy that errors on a wrong type.
-    The door comes before anything that costs. The virtual server's own places come next: whoever waits for one
-    must hold nothing that other virtual servers share, neither a place of the upstream nor the breaker's one probe.
-    The breaker stands before the bulkhead, so that calls to a dead upstream do not take its places.
+    The door comes before anything that costs: what a refused caller sends is not looked at by guardrails either. The
+    way back to the client is guarded before the door, because nothing of what was permitted is exchanged behind it.
+    Guardrails stand right behind the door, and go through it again with arguments that they rewrote. The virtual
+    server's own places come next: whoever waits for one must hold nothing that other virtual servers share, neither a
+    place of the upstream nor the breaker's one probe. The breaker stands before the bulkhead, so that calls to a dead
+    upstream do not take its places.
     """
     asking: list[Stage[Invocation, Result]] = [] if ask_to_connect is None else [ask_to_connect]
     scopes: list[Stage[Invocation, Result]] = [] if require_scopes is None else [require_scopes]
     limits: list[Stage[Invocation, Result]] = [] if limit_calls is None else [limit_calls]
-    before: list[Stage[Invocation, Result]] = [*scopes, *limits, *asking, seal_state, ValidateArguments()]
+    guarded: Stage[Invocation, Result] = RefuseGuardrails() if guard_link is None else guard_link
+    before: list[Stage[Invocation, Result]] = [*scopes, *limits, *asking, seal_state, ValidateArguments(), guarded]
+    guards: list[Stage[Permitted[Invocation], Result]] = [] if guard is None else [guard]
     own: list[Stage[Permitted[Invocation], Result]] = [] if server_places is None else [server_places]
-    behind: list[Stage[Permitted[Invocation], Result]] = [*own, breaker, bulkhead]
+    behind: list[Stage[Permitted[Invocation], Result]] = [*guards, *own, breaker, bulkhead]
     return compose(before, authorize.guarding(compose(behind, invoke)))

@@ -34,6 +34,6 @@ class ValidateArguments:
             pointer, message = problem
             raise InvalidArguments(message, pointer=pointer)
         if tool.bind is not None:
-            bound = tool.bind(arguments, call.call.principal)
+            bound = tool.bind(arguments, call.call.principal, call.call.metadata)
             call = replace(call, params={**params, "arguments": bound})
         return call_next(call)

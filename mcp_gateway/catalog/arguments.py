@@ -15,10 +15,11 @@ from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import InvalidArguments
 from mcp_gateway.core.frozen import thaw
 from mcp_gateway.core.lookalike import folded, lookalike
+from mcp_gateway.core.metadata import NO_METADATA
 from mcp_gateway.core.principal import Principal, claim_at
 
-Getter = Callable[[Principal], object]
-"""Reads a value from the caller's identity; None when the caller has none."""
+Getter = Callable[[Principal, Mapping[str, str]], object]
+"""Reads a value from the caller's identity or the request's metadata; None where there is none."""
 
 
 class Unset:
@@ -82,11 +83,11 @@ class ArgumentMap:
         self._bound = tuple((r.name, r.getter, r.label) for r in rules if r.getter is not None)
         self._defaults = tuple((r.name, r.default) for r in rules if r.default is not UNSET)
 
-    def bind(self, arguments: Json, principal: Principal) -> Json:
+    def bind(self, arguments: Json, principal: Principal, metadata: Mapping[str, str] = NO_METADATA) -> Json:
         """The upstream's arguments for the agent's.
 
-        Raises `InvalidArguments` for an argument the agent may not set, and for an identity-bound argument
-        whose value this caller does not have.
+        Raises `InvalidArguments` for an argument the agent may not set, and for one that is bound to what this
+        caller or this request does not have.
         """
         if not self._refused.isdisjoint(arguments):
             name = next(key for key in arguments if key in self._refused)
@@ -102,7 +103,7 @@ class ArgumentMap:
                 bound[name] = default
         bound.update(self._filled)
         for name, getter, label in self._bound:
-            value = getter(principal)
+            value = getter(principal, metadata)
             if value is None:
                 message = f"argument {name!r} is filled from {label}, which this caller does not have"
                 raise InvalidArguments(message, pointer="/params/arguments")
@@ -116,10 +117,10 @@ class ArgumentMap:
 
 
 _FIELDS: Final[Mapping[str, Getter]] = {
-    "id": lambda principal: principal.id,
-    "subject": lambda principal: principal.subject,
-    "email": lambda principal: principal.email,
-    "issuer": lambda principal: principal.issuer or None,
+    "id": lambda principal, _: principal.id,
+    "subject": lambda principal, _: principal.subject,
+    "email": lambda principal, _: principal.email,
+    "issuer": lambda principal, _: principal.issuer or None,
 }
 
 
@@ -131,10 +132,10 @@ def getter_for(source: str) -> Getter | None:
     """
     kind, _, rest = source.partition(".")
     if kind == "metadata" and rest:
-        return lambda principal: None  # no request carries verified metadata: absent for every caller
+        return lambda _, metadata: metadata.get(rest)
     if kind != "principal":
         return None
     if rest.startswith("claims."):
         claim = rest.removeprefix("claims.")
-        return (lambda principal: thaw(claim_at(principal.claims, claim))) if claim else None
+        return (lambda principal, _: thaw(claim_at(principal.claims, claim))) if claim else None
     return _FIELDS.get(rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mcp_gateway.cli.guarded import guardrails_of
 from mcp_gateway.cli.words import count, print_json, printable
 from mcp_gateway.core.errors import ConfigurationError
 from mcp_gateway.govern import Policies, policies_of
@@ -30,6 +32,7 @@ def check(
     try:
         settings = load(config, os.environ)
         policies = policies_of(settings)
+        asyncio.run(_try_guardrails(settings))
     except ConfigurationError as error:
         if json_:
             print_json(_failure(error))
@@ -40,6 +43,12 @@ def check(
         print_json(_facts(settings) | {"policies": None if policies is None else len(policies.text.policies)})
     else:
         _print_summary(settings, policies, Console(highlight=False, soft_wrap=True))
+
+
+async def _try_guardrails(settings: Settings) -> None:
+    """Build every guardrail once. Raises `ConfigurationError`."""
+    async with guardrails_of(settings):
+        pass
 
 
 def print_problems(error: ConfigurationError, console: Console) -> None:

@@ -8,6 +8,7 @@ from mcp_gateway import __version__
 from mcp_gateway.cli.check import check
 from mcp_gateway.cli.connections import connections
 from mcp_gateway.cli.demo.command import demo
+from mcp_gateway.cli.guardrails.command import guardrails
 from mcp_gateway.cli.keys import keys
 from mcp_gateway.cli.lock.command import lock
 from mcp_gateway.cli.migrate import migrate
@@ -48,6 +49,7 @@ app.command()(migrate)
 app.command()(plan)
 app.add_typer(keys, name="keys")
 app.add_typer(connections, name="connections")
+app.add_typer(guardrails, name="guardrails")
 app.add_typer(policy, name="policy")
 app.add_typer(vault, name="vault")
 

@@ -10,29 +10,42 @@ from typing import Any
 import orjson
 import typer
 
-from mcp_gateway.settings.jsonschema import GATEWAY, VIRTUAL_SERVER, gateway_schema, virtual_server_schema
+from mcp_gateway.settings.jsonschema import (
+    GATEWAY,
+    GUARDRAILS,
+    VIRTUAL_SERVER,
+    gateway_schema,
+    guardrails_schema,
+    virtual_server_schema,
+)
 
 UNUSABLE = 2
 """Exit code for a folder that cannot be written."""
 
 
 class Which(StrEnum):
-    """The two kinds of file."""
+    """The kinds of file."""
 
     gateway = "gateway"
     virtual_server = "virtual-server"
+    guardrails = "guardrails"
+
+    @property
+    def file(self) -> str:
+        """Where its schema is written."""
+        return {"gateway": GATEWAY, "virtual-server": VIRTUAL_SERVER, "guardrails": GUARDRAILS}[self.value]
 
 
 def schema(
-    output: Path = typer.Option(".", "--output", "-o", help="Folder to write both schemas to; made if absent."),
+    output: Path = typer.Option(".", "--output", "-o", help="Folder to write the schemas to; made if absent."),
     show: Which | None = typer.Option(None, "--print", help="Print one schema instead of writing files."),
     json_: bool = typer.Option(False, "--json", help="Print which files were written as one JSON object."),
     config: Path | None = typer.Option(None, "--config", "-c", hidden=True, help="Accepted, as by every command."),
 ) -> None:
-    """Write gateway.schema.json and virtual-server.schema.json, or print one of them."""
-    schemas = {GATEWAY: gateway_schema(), VIRTUAL_SERVER: virtual_server_schema()}
+    """Write gateway.schema.json, virtual-server.schema.json and guardrails.schema.json, or print one of them."""
+    schemas = {GATEWAY: gateway_schema(), VIRTUAL_SERVER: virtual_server_schema(), GUARDRAILS: guardrails_schema()}
     if show is not None:
-        _print(schemas[GATEWAY if show is Which.gateway else VIRTUAL_SERVER])
+        _print(schemas[show.file])
         return
     try:
         output.mkdir(parents=True, exist_ok=True)

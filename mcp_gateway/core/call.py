@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from mcp_gateway.core.metadata import no_metadata
 from mcp_gateway.core.principal import Principal
 
 Json = dict[str, Any]
@@ -87,8 +88,10 @@ class Call:
     `id` is the client's JSON-RPC id, `request_id` the gateway's own name for the request.
     `params` is the request's params object as parsed, `_meta` included. `deadline` is in the loop's
     clock, infinity for streams that live as long as the client. `log_level` is the level the client
-    wants log messages at, None for none. `headers` are the request's ``Mcp-Param-*`` headers, lower case,
-    each with all its values. `ip` is the address that the request came from, ``::`` where there is none.
+    wants log messages at, None for none. `headers` are the request's ``Mcp-Param-*`` headers and those of the
+    gateway itself (`ingress.head`), lower case, each with all its values. `ip` is the address that the request came
+    from, ``::`` where there is none. `metadata` is what was settled about the request, of the caller's and of the
+    gateway's own (`envelopes.safety.metadata`).
     """
 
     id: str | int
@@ -106,3 +109,4 @@ class Call:
     log_level: str | None = None
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ip: str = "::"
+    metadata: Mapping[str, str] = field(default_factory=no_metadata)

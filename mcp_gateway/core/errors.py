@@ -7,6 +7,7 @@
     │  ├─ IdentityUnavailable    what proves or holds an identity is out of reach; `retry_after`
     │  ├─ Forbidden              a policy decided; `policies` names the determining ones
     │  ├─ Blocked                a guardrail decided; `guardrail` names it, never the text
+    │  ├─ MetadataRequired       what must be said about a request is not; `faults` names what
     │  ├─ ToolQuarantined        the upstream's tool is not the one that was accepted
     │  ├─ LimitExceeded          a limit decided; `limit` and `retry_after`
     │  ├─ Overloaded             the gateway itself is at capacity; `retry_after`
@@ -105,6 +106,16 @@ class Blocked(Refusal):
     def __init__(self, message: str, *, guardrail: str) -> None:
         super().__init__(message)
         self.guardrail = guardrail
+
+
+class MetadataRequired(Refusal):
+    """The request breaks the metadata contract. `faults` are the keys of the contract, or the places, at fault."""
+
+    reason = "metadata_required"
+
+    def __init__(self, message: str, *, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
 
 class ToolQuarantined(Refusal):

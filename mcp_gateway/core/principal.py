@@ -54,6 +54,16 @@ GATEWAY: Final = Principal(id="gateway", subject="gateway", kind="gateway")
 """The gateway itself, when it asks an upstream what it offers."""
 
 
+def subjects_of(principal: Principal) -> frozenset[str]:
+    """What rules of the configuration call `principal`: ``user:`` with the id, subject or e-mail address, ``team:``,
+    ``virtual_account:``."""
+    teams = {f"team:{team}" for team in principal.teams}
+    if principal.kind == "virtual_account":
+        return frozenset({principal.id, *teams})
+    known = (principal.id, principal.subject, principal.email)
+    return frozenset({f"user:{name}" for name in known if name is not None} | teams)
+
+
 def claim_at(claims: Mapping[str, object], name: str) -> object:
     """The claim called `name`, else what the path `name` leads to through nested claims (``realm_access.roles``)."""
     if name in claims:

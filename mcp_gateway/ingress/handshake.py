@@ -239,6 +239,7 @@ def _call(arrival: Arrival, reply: Reply, request: Request, client: Client, sess
         trail=reply.trail,
         session=session,
         log_level=_DEFAULT_LEVEL if session is None or session.log_level is None else session.log_level,
+        headers=arrival.head.params,
         ip=arrival.ip,
     )
 

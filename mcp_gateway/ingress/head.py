@@ -6,15 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from mcp_gateway.core.metadata import HEADERS as METADATA_HEADERS
+from mcp_gateway.envelopes.safety.header import HEADERS as GUARDRAIL_HEADERS
+
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _ROUTING: Final = (b"mcp-protocol-version", b"mcp-method", b"mcp-name", b"mcp-session-id", b"content-type")
 _PARAM: Final = b"mcp-param-"
+_OWN: Final = frozenset(name.encode() for name in (*METADATA_HEADERS, *GUARDRAIL_HEADERS))
+"""Headers that speak to the gateway itself, in both eras."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Header values as sent (latin-1 text), None where absent. `duplicated` names a routing header sent twice."""
+    """Header values as sent (latin-1 text), None where absent. `duplicated` names a routing header sent twice.
+
+    `params` are the ``Mcp-Param-*`` headers and those that speak to the gateway itself.
+    """
 
     content_type: str | None
     accept: str | None
@@ -40,7 +48,7 @@ def read_head(headers: RawHeaders) -> Head:
         session=_text(get(b"mcp-session-id")),
         last_event_id=_text(get(b"last-event-id")),
         duplicated=_duplicated(headers) if len(fields) != len(headers) else None,
-        params=_params(headers) if _PARAM in b"\n".join(fields) else {},
+        params=_params(headers) if not _OWN.isdisjoint(fields) or _PARAM in b"\n".join(fields) else {},
     )
 
 
@@ -66,7 +74,7 @@ def _duplicated(headers: RawHeaders) -> str | None:
 def _params(headers: RawHeaders) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for key, value in headers:
-        if key.startswith(_PARAM):
+        if key.startswith(_PARAM) or key in _OWN:
             name = key.decode("latin-1")
             found[name] = (*found.get(name, ()), value.decode("latin-1"))
     return found

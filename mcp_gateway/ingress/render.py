@@ -22,6 +22,7 @@ from mcp_gateway.core.errors import (
     Invalid,
     InvalidArguments,
     LimitExceeded,
+    MetadataRequired,
     MissingCapability,
     Overloaded,
     ProtocolViolation,
@@ -57,6 +58,7 @@ _CODES: Final[tuple[tuple[type[GatewayError], int, int, int], ...]] = (
     (ConnectionRequired, 40100, 200, 200),
     (Forbidden, 40300, 200, 200),
     (Blocked, 40301, 200, 200),
+    (MetadataRequired, 40302, 200, 200),
     (ToolQuarantined, 40900, 200, 200),
     (LimitExceeded, 42900, 200, 200),
     (Overloaded, 50300, 200, 200),
@@ -160,6 +162,8 @@ def _data(error: GatewayError, request_id: str, modern: bool) -> dict[str, Any] 
             data["policies"] = list(error.policies)
         case Blocked():
             data["guardrail"] = error.guardrail
+        case MetadataRequired():
+            data["metadata"] = list(error.faults)
         case ConnectionRequired():
             data["link"] = error.link
     return data

@@ -8,12 +8,15 @@ from mcp_gateway.calls.kinds import Invocation, Kind, ToolBinding
 from mcp_gateway.core.call import Call, Json
 from mcp_gateway.core.errors import Invalid
 from mcp_gateway.core.lookalike import folded, lookalike
+from mcp_gateway.core.metadata import META_KEY
 
 _HOP_PREFIX: Final = "io.modelcontextprotocol/"
 _PARAMS: Final = frozenset(
     {"name", "arguments", "uri", "ref", "argument", "context", "inputResponses", "requestState", "task", "_meta"}
 )
 _FOLDED: Final = frozenset(map(folded, _PARAMS))
+_OURS: Final = frozenset({"progressToken", META_KEY})
+"""Of this hop: whose progress is asked for, and what is said to this gateway."""
 
 
 def make(
@@ -45,7 +48,7 @@ def make(
 def _of_the_caller(meta: Any) -> Json:
     if not isinstance(meta, dict):
         raise Invalid("_meta must be an object", pointer="/params/_meta")
-    return {key: value for key, value in meta.items() if not key.startswith(_HOP_PREFIX) and key != "progressToken"}
+    return {key: value for key, value in meta.items() if not key.startswith(_HOP_PREFIX) and key not in _OURS}
 
 
 def text(params: Json, key: str) -> str:

@@ -18,30 +18,13 @@ from mcp_gateway.settings.upstreams import HttpUpstream
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
 
 NOT_HERE: Final = "not available in this version"
-_WHY: Final = "remove it: it would not be enforced"
 
 
-def refused(
-    gateway: Document[GatewaySettings], servers: Sequence[Document[VirtualServerSettings]]
-) -> Iterator[Problem]:
+def refused(gateway: Document[GatewaySettings]) -> Iterator[Problem]:
     """Problems with everything that would be unsafe to accept and not enforce."""
     settings = gateway.model
     if settings is not None:
-        yield from _refused_sections(gateway, settings)
         yield from _refused_listeners(gateway, settings)
-    for server in servers:
-        for index, rule in enumerate(server.model.rate_limits if server.model is not None else ()):
-            if rule.when.metadata or any(per.startswith("metadata.") for per in rule.per):
-                yield server.problem(
-                    ("rate_limits", index), f"limits by metadata need the metadata contract, {NOT_HERE}", _WHY
-                )
-
-
-def _refused_sections(gateway: Document[GatewaySettings], settings: GatewaySettings) -> Iterator[Problem]:
-    if settings.guardrails is not None:
-        yield gateway.problem(("guardrails",), f"guardrails are {NOT_HERE}", _WHY)
-    if settings.metadata is not None and settings.metadata.mode == "enforce":
-        yield gateway.problem(("metadata",), f"the metadata contract is {NOT_HERE}", _WHY)
 
 
 def _refused_listeners(gateway: Document[GatewaySettings], settings: GatewaySettings) -> Iterator[Problem]:
@@ -67,6 +50,8 @@ def notices(
         yield "policies: none: every caller may use every tool of every virtual server."
     if isinstance(gateway.policies, PolicySettings) and gateway.policies.mode == "audit":
         yield "policies in audit mode: what they deny is recorded and done all the same."
+    if gateway.metadata is not None and gateway.metadata.mode == "audit":
+        yield "metadata in audit mode: what breaks the contract is recorded and done all the same."
     if isinstance(gateway.policies, PolicySettings) and gateway.policies.record == "values":
         yield "policies.record: values: what policies read of arguments and results is in the record of calls."
     if gateway.upstreams and not locked:
@@ -75,7 +60,6 @@ def notices(
         yield "server.public_url is plain http: credentials of callers can be read on the way."
     yield from _unconnectable(gateway)
     for name, written in (
-        ("metadata", gateway.metadata is not None),
         ("models", gateway.models is not None),
         ("telemetry", present.has("telemetry")),
     ):

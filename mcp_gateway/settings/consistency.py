@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from mcp_gateway.core.errors import Problem
+from mcp_gateway.settings.bindings import BoundArgument
 from mcp_gateway.settings.documents import Document
 from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.governance import PolicySettings
-from mcp_gateway.settings.nodes import Entries, Items, Scalar
+from mcp_gateway.settings.nodes import Entries, Items, Loc, Scalar
 from mcp_gateway.settings.problems import nearest
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
+
+_METADATA: Final = "metadata."
 
 
 def check_together(
@@ -21,6 +25,7 @@ def check_together(
     if gateway.root is not None:
         yield from _unknown_upstreams(_upstream_names(gateway), servers)
     yield from _same_names(servers)
+    yield from _impossible_metadata(gateway, servers)
     yield from _absent_files(gateway)
 
 
@@ -57,6 +62,38 @@ def _same_names(servers: Sequence[Document[VirtualServerSettings]]) -> Iterator[
             yield server.problem(
                 ("name",), f"another virtual server is called `{server.model.name}`", f"see {other.path}"
             )
+
+
+def _impossible_metadata(
+    gateway: Document[GatewaySettings], servers: Sequence[Document[VirtualServerSettings]]
+) -> Iterator[Problem]:
+    """What reads a key that no request can have."""
+    contract = None if gateway.model is None else gateway.model.metadata
+    if contract is None:
+        return
+    for server in servers:
+        for at, key in _metadata_read(server.model):
+            if not contract.may_have(key):
+                hint = nearest(key, contract.keys) or "add it to `metadata.keys` in gateway.yaml"
+                yield server.problem(at, f"the metadata contract has no key `{key}` and rejects unknown ones", hint)
+
+
+def _metadata_read(server: VirtualServerSettings | None) -> Iterator[tuple[Loc, str]]:
+    """The keys of the metadata that a virtual server reads, and where."""
+    if server is None:
+        return
+    for index, rule in enumerate(server.rate_limits):
+        for place, per in enumerate(rule.per):
+            if per.startswith(_METADATA):
+                yield ("rate_limits", index, "per", place), per.removeprefix(_METADATA)
+        for key in rule.when.metadata:
+            yield ("rate_limits", index, "when", "metadata", key), key
+    for index, source in enumerate(server.sources):
+        for tool, changes in source.tools.items():
+            for name, argument in changes.arguments.items():
+                if isinstance(argument, BoundArgument) and argument.source.startswith(_METADATA):
+                    at = ("sources", index, "tools", tool, "arguments", name, "from")
+                    yield at, argument.source.removeprefix(_METADATA)
 
 
 def _absent_files(gateway: Document[GatewaySettings]) -> Iterator[Problem]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, model_validator
 
+from mcp_gateway.core.linear import full_match
+from mcp_gateway.core.metadata import MAX_KEY, MAX_KEYS, MAX_VALUE, is_key, is_value
 from mcp_gateway.settings.addresses import Endpoint
-from mcp_gateway.settings.base import Flag, FrozenMapping, Model, Text, empty_mapping, refusal, section
+from mcp_gateway.settings.base import Flag, FrozenMapping, Model, empty_mapping, refusal, section
+from mcp_gateway.settings.rate_limits import Subject
 from mcp_gateway.settings.references import LocalPath
-
-MAX_METADATA: Final = 128
-"""Most characters of a metadata value."""
 
 _HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(:[0-9]{1,5})?")
 
@@ -41,47 +41,89 @@ Policies = Annotated[
 """A folder of policies, or the word `none`: serve another interface without any."""
 
 
+def _metadata_key(value: str) -> str:
+    if not is_key(value):
+        raise refusal(f"expected a key of 1 to {MAX_KEY} characters without spaces and control characters")
+    return value
+
+
+def _metadata_value(value: str) -> str:
+    if not is_value(value):
+        raise refusal(f"a metadata value has at most {MAX_VALUE} characters, no control characters among them")
+    return value
+
+
+MetadataName = Annotated[str, Strict(), AfterValidator(_metadata_key)]
+MetadataValue = Annotated[str, Strict(), AfterValidator(_metadata_value)]
+
+
 class MetadataKey(Model):
     """What one key of the metadata may hold."""
 
     required: Flag = Field(default=False, description="Calls without it are refused.")
-    allowed: tuple[str, ...] = Field(default=(), description="The values it may have; [] is any.")
-    pattern: str | None = Field(default=None, description="A regular expression for the whole value.")
+    allowed: tuple[MetadataValue, ...] = Field(default=(), description="The values it may have; [] is any.")
+    pattern: str | None = Field(default=None, description="A regular expression for the whole value, in RE2's syntax.")
 
     @model_validator(mode="after")
     def _compiles(self) -> MetadataKey:
+        if self.pattern is None:
+            return self
         try:
-            re.compile(self.pattern or "")
-        except re.error as error:
-            raise refusal(f"not a regular expression: {error.msg}", at=("pattern",)) from error
+            matches = full_match(self.pattern)
+        except ValueError as error:
+            raise refusal(f"not a regular expression: {error}", at=("pattern",)) from error
         for index, value in enumerate(self.allowed):
-            if len(value) > MAX_METADATA:
-                raise refusal(f"a metadata value has at most {MAX_METADATA} characters", at=("allowed", index))
+            if not matches(value):
+                raise refusal("this value does not match the pattern", at=("allowed", index))
         return self
+
+    def takes(self, value: str) -> bool:
+        """Whether it may have this value."""
+        if self.required and not value:
+            return False
+        return (not self.allowed or value in self.allowed) and (self.pattern is None or full_match(self.pattern)(value))
 
 
 class StampWhen(Model):
     """Whose calls are stamped."""
 
-    subjects: tuple[Text, ...] = Field(default=(), description="Principals such as team:payments; [] is everybody.")
+    subjects: tuple[Subject, ...] = Field(default=(), description="Principals such as team:payments; [] is everybody.")
 
 
 class StampSettings(Model):
     """Metadata that the gateway sets itself: identity outranks what the caller claims."""
 
     when: StampWhen = section()
-    set: FrozenMapping[Text, Annotated[str, Strict()]] = Field(min_length=1, description="Keys and values to set.")
+    set: FrozenMapping[MetadataName, MetadataValue] = Field(min_length=1, description="Keys and values to set.")
 
 
 class MetadataSettings(Model):
     """The contract for what callers say about a request."""
 
-    keys: FrozenMapping[Text, MetadataKey] = Field(default_factory=empty_mapping, description="The keys, by name.")
+    keys: FrozenMapping[MetadataName, MetadataKey] = Field(
+        default_factory=empty_mapping, max_length=MAX_KEYS, description="The keys, by name."
+    )
     unknown_keys: Literal["allow", "reject"] = Field(default="allow", description="What happens to other keys.")
     mode: Literal["enforce", "audit"] = Field(
         default="enforce", description="audit only records what would be refused."
     )
     stamp: tuple[StampSettings, ...] = Field(default=(), description="Metadata set by identity.")
+
+    @model_validator(mode="after")
+    def _stamps_fit(self) -> MetadataSettings:
+        for index, name, value in self._stamped():
+            if name in self.keys and not self.keys[name].takes(value):
+                raise refusal("this value is not what `keys` says of it", at=("stamp", index, "set", name))
+        return self
+
+    def _stamped(self) -> Iterator[tuple[int, str, str]]:
+        for index, stamp in enumerate(self.stamp):
+            for name, value in stamp.set.items():
+                yield index, name, value
+
+    def may_have(self, key: str) -> bool:
+        """Whether a request can have `key`."""
+        return self.unknown_keys == "allow" or key in self.keys or any(key == name for _, name, _ in self._stamped())
 
 
 def _reachable(value: str) -> str:

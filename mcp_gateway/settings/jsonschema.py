@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of the two kinds of file, from the models, so that editors complete the YAML. Pure."""
+"""JSON Schemas (2020-12) of the kinds of file, from the models, so that editors complete the YAML. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
 from mcp_gateway.settings.gateway import GatewaySettings
+from mcp_gateway.settings.guardrails import GuardrailsSettings
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 GATEWAY: Final = "gateway.schema.json"
 VIRTUAL_SERVER: Final = "virtual-server.schema.json"
+GUARDRAILS: Final = "guardrails.schema.json"
 
 
 class _FileSchema(GenerateJsonSchema):
@@ -45,3 +47,8 @@ def gateway_schema() -> dict[str, Any]:
 def virtual_server_schema() -> dict[str, Any]:
     """The JSON Schema of a file in the folder of virtual servers."""
     return _schema(VirtualServerSettings, "Virtual server")
+
+
+def guardrails_schema() -> dict[str, Any]:
+    """The JSON Schema of the file of guardrails."""
+    return _schema(GuardrailsSettings, "guardrails.yaml")

@@ -16,6 +16,7 @@ from mcp_gateway.settings.consistency import check_together
 from mcp_gateway.settings.documents import Document, read_document
 from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.governance import PolicySettings
+from mcp_gateway.settings.guardrails import GuardrailsSettings
 from mcp_gateway.settings.nodes import Entries, Scalar
 from mcp_gateway.settings.policy_files import policy_files, read_policies
 from mcp_gateway.settings.references import Resolver
@@ -67,8 +68,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     folder = _folder(gateway, path.parent)
     servers = [read_document(each, VirtualServerSettings, resolver, problems) for each in _files_in(folder, problems)]
     problems.extend(check_together(gateway, servers))
-    problems.extend(refused(gateway, servers))
+    problems.extend(refused(gateway))
     policies = _policies(gateway.model, problems)
+    guardrails = _guardrails(gateway.model, resolver, problems)
     locked = lock_file.contents(path.parent, problems)
     lock = lock_file.read_into(locked, str(path.parent / lock_file.NAME), problems)
     beside = [*((each, text.encode()) for each, text in policies or ())]
@@ -83,8 +85,11 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         base_dir=path.parent,
         files=tuple(sorted({*resolver.files, *(each for each, _ in beside)})),
         folders=(folder, *_policy_folders(gateway.model)),
-        digest=_digest([*_contents([gateway, *servers]), *beside], path.parent),
+        digest=_digest(
+            [*_contents([gateway, *servers, *([] if guardrails is None else [guardrails])]), *beside], path.parent
+        ),
         policies=policies,
+        guardrails=guardrails,
         lock=lock,
         environment=MappingProxyType(
             {k: v for k, v in environ.items() if k.upper() in _INHERITED or k.startswith("LC_")}
@@ -134,6 +139,15 @@ def _policies(gateway: GatewaySettings | None, problems: list[Problem]) -> tuple
     if gateway is None or not isinstance(gateway.policies, PolicySettings):
         return None
     return read_policies(policy_files(gateway.policies.path, problems), problems)
+
+
+def _guardrails(
+    gateway: GatewaySettings | None, resolver: Resolver, problems: list[Problem]
+) -> Document[GuardrailsSettings] | None:
+    """The guardrails that the configuration names; that there is no such file is said elsewhere."""
+    if gateway is None or gateway.guardrails is None or not os.path.isfile(gateway.guardrails):
+        return None
+    return read_document(gateway.guardrails, GuardrailsSettings, resolver, problems)
 
 
 def _contents(documents: Sequence[Document[Any]]) -> list[tuple[Path, bytes]]:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcp_gateway.settings.documents import Document
 from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.governance import TelemetrySettings
+from mcp_gateway.settings.guardrails import GuardrailsSettings
 from mcp_gateway.settings.identity import IdentitySettings
 from mcp_gateway.settings.lock import Lock
 from mcp_gateway.settings.server import LimitSettings, ServerSettings
@@ -23,7 +25,8 @@ class Settings:
     `servers` are the virtual servers by name. `files` is everything that was read, secrets and certificates
     included, and `folders` where a new file would be read: what to watch. `digest` is the SHA-256 of the YAML
     files (not of secrets, so it may be shown): equal digests with different secrets compare unequal by `==`.
-    `policies` are the files and texts of the policies, None where the configuration has none.
+    `policies` are the files and texts of the policies, None where the configuration has none. `guardrails` is the file
+    of that name, kept whole: what is wrong with an instance is seen by the room that understands it, and shown there.
     `lock` holds the accepted tool definitions, None without a lock file.
     `environment` is the harmless part of the environment, for child processes. `notices` are for people.
     """
@@ -36,6 +39,7 @@ class Settings:
     digest: str
     environment: Mapping[str, str]
     policies: tuple[tuple[Path, str], ...] | None = None
+    guardrails: Document[GuardrailsSettings] | None = None
     lock: Lock | None = None
     notices: tuple[str, ...] = ()
 

@@ -105,7 +105,7 @@ async def test_the_door_sees_what_will_be_executed() -> None:
         seen.append(call)
         return Decision(True)
 
-    tool = binding(bind=lambda arguments, principal: {"fixed": 1})
+    tool = binding(bind=lambda arguments, principal, metadata: {"fixed": 1})
     await pipeline(decide)(invocation(tool=tool))
     assert seen[0].params["arguments"] == {"fixed": 1}
 

@@ -61,7 +61,7 @@ async def test_what_does_not_fit_is_refused_before_it_is_bound() -> None:
 
 
 async def test_binding_sees_the_principal_and_keeps_the_place_of_the_arguments() -> None:
-    tool = binding(bind=lambda arguments, principal: {**arguments, "who": principal.id})
+    tool = binding(bind=lambda arguments, principal, metadata: {**arguments, "who": principal.id})
     params = {"name": "echo", "arguments": {"a": 1}, "zz": 1}
     call = invocation(params, tool=tool, user="alice")
     bound = await passed(call)

@@ -34,7 +34,9 @@ def test_names_may_be_swapped() -> None:
     assert rules.bind({"a": 1, "b": 2}, ANONYMOUS) == {"b": 1, "a": 2}
 
 
-@pytest.mark.parametrize("rule", [Rule("tenant", None, value=1), Rule("tenant", None), Rule("tenant", None, getter=id)])
+@pytest.mark.parametrize(
+    "rule", [Rule("tenant", None, value=1), Rule("tenant", None), Rule("tenant", None, getter=lambda *_: 1)]
+)
 def test_hidden_arguments_are_refused_whatever_hides_them(rule: Rule) -> None:
     with pytest.raises(InvalidArguments, match="'tenant'"):
         ArgumentMap([rule]).bind({"tenant": 2}, ANONYMOUS)
@@ -81,6 +83,15 @@ def test_a_claim_that_is_an_object_or_a_list_is_written_as_the_token_had_it() ->
 def test_a_bound_value_that_the_caller_does_not_have_is_refused_by_name(source: str) -> None:
     with pytest.raises(InvalidArguments, match=f"'who' is filled from {source}"):
         ArgumentMap([Rule("who", None, getter=getter_for(source), label=source)]).bind({}, ANONYMOUS)
+
+
+def test_a_value_is_bound_to_the_metadata_of_the_request() -> None:
+    mapped = ArgumentMap([Rule("who", None, getter=getter_for("metadata.cost.center"), label="metadata.cost.center")])
+    assert mapped.bind({}, ANONYMOUS, {"cost.center": "eng", "cost": "x"}) == {"who": "eng"}
+    with pytest.raises(InvalidArguments, match="'who' cannot be set"):
+        mapped.bind({"who": "me"}, ANONYMOUS, {"cost.center": "eng"})
+    with pytest.raises(InvalidArguments, match="'who' is filled from metadata"):
+        mapped.bind({}, ANONYMOUS, {"cost": "x"})
 
 
 @pytest.mark.parametrize("source", ["principal.password", "principal", "metadata", "env.HOME", "principal.claims."])

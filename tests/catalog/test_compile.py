@@ -78,11 +78,11 @@ def test_the_contracts_example() -> None:
     assert binding.check({"amount": "x"}) == ("/params/arguments/amount", "must be of type number")
     assert binding.bind is not None
     alice = Principal("corp|a", "a", email="a@x.org")
-    assert binding.bind({"amount": 1}, alice) == {"amt": 1, "memo": "", "currency": "EUR", "requester": "a@x.org"}
+    assert binding.bind({"amount": 1}, alice, {}) == {"amt": 1, "memo": "", "currency": "EUR", "requester": "a@x.org"}
     with pytest.raises(InvalidArguments, match="requester"):
-        binding.bind({"amount": 1}, ANONYMOUS)
+        binding.bind({"amount": 1}, ANONYMOUS, {})
     with pytest.raises(InvalidArguments, match="currency"):
-        binding.bind({"amount": 1, "currency": "USD"}, alice)
+        binding.bind({"amount": 1, "currency": "USD"}, alice, {})
 
 
 def test_a_change_of_words_alone_needs_no_binding() -> None:

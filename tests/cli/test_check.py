@@ -92,3 +92,23 @@ def test_a_secret_is_not_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         code, out, err = run(*arguments)
         assert code == 0
         assert "s3cr3t-value" not in out + err
+
+
+def test_guardrails_that_cannot_be_built_are_named_by_their_places(tmp_path: Path) -> None:
+    path = str(write(tmp_path, GATEWAY + "guardrails: guardrails.yaml\n", one=SERVER))
+    bad = """\
+groups:
+  - name: own
+    guardrails:
+      - {name: numbers, type: regex, config: {presets: [emial]}}
+      - {name: desk, type: cedar, config: {policy: '@id("a") permit (principal, action, resource);'}}
+"""
+    (tmp_path / "guardrails.yaml").write_text(bad)
+    code, _, err = run("-c", path)
+    assert code == 2 and f"{tmp_path / 'guardrails.yaml'}:4:9: " in err
+    fine = bad.replace("emial", "email")
+    (tmp_path / "guardrails.yaml").write_text(fine)
+    assert run("-c", path)[0] == 0
+    (tmp_path / "guardrails.yaml").write_text(fine.replace("action, resource", "action resource"))
+    code, _, err = run("-c", path)
+    assert code == 2 and "guardrails.yaml:5:" in err and "of the policy" in err

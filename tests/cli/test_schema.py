@@ -19,15 +19,21 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
-def test_both_files_are_written(tmp_path: Path) -> None:
+def test_every_file_is_written(tmp_path: Path) -> None:
     code, out = run("--output", str(tmp_path / "schemas"))
     written = sorted((tmp_path / "schemas").iterdir())
     assert code == 0
-    assert [path.name for path in written] == ["gateway.schema.json", "virtual-server.schema.json"]
+    assert [path.name for path in written] == [
+        "gateway.schema.json",
+        "guardrails.schema.json",
+        "virtual-server.schema.json",
+    ]
     assert all(str(path) in out and "properties" in json.loads(path.read_bytes()) for path in written)
 
 
-@pytest.mark.parametrize(("which", "key"), [("gateway", "upstreams"), ("virtual-server", "sources")])
+@pytest.mark.parametrize(
+    ("which", "key"), [("gateway", "upstreams"), ("virtual-server", "sources"), ("guardrails", "rules")]
+)
 def test_one_is_printed(which: str, key: str) -> None:
     code, out = run("--print", which)
     assert code == 0
@@ -37,7 +43,7 @@ def test_one_is_printed(which: str, key: str) -> None:
 def test_json_lists_what_was_written(tmp_path: Path) -> None:
     code, out = run("--json", "-o", str(tmp_path))
     assert code == 0
-    assert len(json.loads(out)["written"]) == 2
+    assert len(json.loads(out)["written"]) == 3
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

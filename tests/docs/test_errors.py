@@ -9,6 +9,7 @@ import pytest
 
 from mcp_gateway.core.asgi.body import BodyTooLarge
 from mcp_gateway.core.errors import (
+    Blocked,
     ConnectionRequired,
     Forbidden,
     GatewayError,
@@ -16,6 +17,7 @@ from mcp_gateway.core.errors import (
     IdentityUnavailable,
     InsufficientScope,
     LimitExceeded,
+    MetadataRequired,
     MissingCapability,
     Overloaded,
     ProtocolViolation,
@@ -51,6 +53,8 @@ ERRORS: tuple[GatewayError, ...] = (
     IdentityUnavailable("x"),
     ConnectionRequired("x", upstream="x", link="x"),
     Forbidden("x"),
+    Blocked("x", guardrail="x"),
+    MetadataRequired("x"),
     ToolQuarantined("x"),
     LimitExceeded("x", limit="x"),
     Overloaded("x"),

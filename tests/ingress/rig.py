@@ -92,10 +92,13 @@ def composition(name: str = "desk", *, scopes: Sequence[str] = (), **source: Any
 
 
 def settings(
-    *servers: VirtualServerSettings, upstreams: Sequence[str] = ("up",), identity: Mapping[str, Any] | None = None
+    *servers: VirtualServerSettings,
+    upstreams: Sequence[str] = ("up",),
+    identity: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Settings:
     addresses = {name: {"url": "http://127.0.0.1:9/mcp"} for name in upstreams}
-    gateway = GatewaySettings.model_validate({"upstreams": addresses, "identity": identity or {}})
+    gateway = GatewaySettings.model_validate({"upstreams": addresses, "identity": identity or {}, "metadata": metadata})
     by_name = {server.name: server for server in servers}
     return Settings(gateway, by_name, Path(), (), (), digest="0" * 64, environment={})
 
@@ -136,6 +139,7 @@ class Rig:
         connect: App | None = None,
         identity: Mapping[str, Any] | None = None,
         policies: Policies | None = None,
+        metadata: Mapping[str, Any] | None = None,
         accepted: Mapping[str, Sequence[Json]] | None = None,
     ) -> None:
         """`accepted` are the pinned definitions by upstream, None where nothing is pinned."""
@@ -151,7 +155,8 @@ class Rig:
         if accepted is not None:
             lock = {name: {tool["name"]: Pin.of(tool) for tool in tools} for name, tools in accepted.items()}
         self.settings = replace(
-            settings(*(servers or (composition(),)), upstreams=tuple(held), identity=identity), lock=lock
+            settings(*(servers or (composition(),)), upstreams=tuple(held), identity=identity, metadata=metadata),
+            lock=lock,
         )
         self.hubs: dict[str, Hub[frozenset[Change]]] = {name: Hub() for name in self.settings.servers}
         self.standing = Standing(

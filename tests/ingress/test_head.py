@@ -54,6 +54,12 @@ def test_parameter_headers_are_kept_with_all_their_values() -> None:
     assert head.params == {"mcp-param-a": ("1", "2"), "mcp-param-b": ("ü",)} and head.duplicated is None
 
 
+@pytest.mark.parametrize("name", ["x-tfy-metadata", "x-gateway-metadata"])
+def test_what_speaks_to_the_gateway_is_kept_with_all_its_values(name: str) -> None:
+    head = read_head([(name.encode(), b"{}"), (b"x-other", b"no"), (name.encode(), b"\xc3\xbc")])
+    assert head.params == {name: ("{}", "Ã¼")} and head.duplicated is None
+
+
 @given(st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20)), max_size=8))
 def test_any_headers_can_be_read(headers: list[tuple[bytes, bytes]]) -> None:
     read_head(headers)

@@ -27,6 +27,7 @@ ROWS: tuple[Row, ...] = (
     (errors.Unauthenticated("m"), 40101, 401, 401, PLAIN),
     (errors.Forbidden("m", policies=["a", "b"]), 40300, 200, 200, {"policies": ["a", "b"]}),
     (errors.Blocked("m", guardrail="pii"), 40301, 200, 200, {"guardrail": "pii"}),
+    (errors.MetadataRequired("m", faults=["team"]), 40302, 200, 200, {"metadata": ["team"]}),
     (errors.ToolQuarantined("m"), 40900, 200, 200, PLAIN),
     (errors.LimitExceeded("m", limit="l", retry_after=1.5), 42900, 200, 200, {"limit": "l", "retryAfterMs": 1500}),
     (errors.Overloaded("m", retry_after=2), 50300, 200, 200, {"retryAfterMs": 2000}),

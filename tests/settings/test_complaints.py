@@ -79,12 +79,20 @@ GATEWAY_CASES = [
     ("policies: {path: p}", "1:18: there is no folder"),
     ("policies: {mode: audit}", "1:1: there is no folder"),
     ("policies: off", "1:11: expected none, found `off`"),
-    ("metadata: {keys: {a: {pattern: '('}}}", "1:32: not a regular expression"),
+    ("metadata: {keys: {a: {pattern: '('}}}", "1:32: not a regular expression: missing )"),
+    ("metadata: {keys: {a: {pattern: '(?=a)'}}}", "1:32: not a regular expression: invalid perl operator: (?="),
+    ("metadata: {keys: {a: {pattern: '(a)\\1'}}}", "1:32: not a regular expression: invalid escape sequence"),
+    ("metadata: {keys: {a: {pattern: '[a-c]', allowed: [a, d]}}}", "1:54: this value does not match the pattern"),
+    (f"metadata: {{keys: {{a: {{allowed: [{'x' * 129}]}}}}}}", "1:33: a metadata value has at most 128 characters"),
+    ("metadata: {keys: {'a b': {}}}", "expected a key of 1 to 128 characters without spaces"),
+    ("metadata: {keys: {a: {allowed: [x]}}, stamp: [{set: {a: y}}]}", "1:57: this value is not what `keys` says of it"),
+    ("metadata: {keys: {a: {required: true}}, stamp: [{set: {a: ''}}]}", "this value is not what `keys` says of it"),
+    ("metadata: {stamp: [{when: {subjects: [payments]}, set: {a: y}}]}", "expected user:<name>, team:<name>"),
+    ("metadata: {stamp: [{set: {}}]}", "1:21: expected at least one entry"),
     ("egress: {allow: [10.0.0.1/8]}", "1:18: expected a network"),
     ("telemetry: {trace_ratio: 2}", "1:26: expected 1 or less, found the number 2"),
     # refused because this version would not enforce it
-    ("guardrails: gateway.yaml", "1:13: guardrails are not available in this version"),
-    ("metadata: {keys: {}}", "1:1: the metadata contract is not available in this version"),
+    ("guardrails: nowhere.yaml", "1:13: there is no file"),
     ("server: {admin: {host: 0.0.0.0}}", "1:24: a control plane on another interface"),
     # whom it serves
     (
@@ -182,10 +190,6 @@ SERVER_CASES = [
     (
         SERVER + "rate_limits: [{id: a, limit: 1, unit: calls_per_day, per: [usr], mode: audit}]",
         "4:60: expected user, team",
-    ),
-    (
-        SERVER + "rate_limits: [{id: a, limit: 1, unit: calls_per_day, per: [metadata.x]}]",
-        "4:15: limits by metadata need the metadata contract, not available in this version",
     ),
     (SERVER + "scopes: ['a b']", "4:10: expected one scope (RFC 6749 §3.3)"),
     ("name: one\nsources: [", "not YAML"),

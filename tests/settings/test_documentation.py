@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from mcp_gateway.settings.fields import all_models, key_of
 from mcp_gateway.settings.gateway import GatewaySettings
+from mcp_gateway.settings.guardrails import GuardrailsSettings
 from mcp_gateway.settings.load import load
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
 from tests.settings.files import write
@@ -19,8 +21,8 @@ EXAMPLES = re.findall(r"```yaml\n(# (gateway\.yaml|virtual_servers/\S+)[^\n]*\n.
 ENVIRON = {"TICKETS_TOKEN": "Bearer t", "GITHUB_TOKEN": "t"}
 
 
-@pytest.mark.parametrize("model", [GatewaySettings, VirtualServerSettings])
-def test_every_key_is_documented(model: type[GatewaySettings] | type[VirtualServerSettings]) -> None:
+@pytest.mark.parametrize("model", [GatewaySettings, VirtualServerSettings, GuardrailsSettings])
+def test_every_key_is_documented(model: type[BaseModel]) -> None:
     keys = {key_of(each, field) for each in all_models(model) for field in each.model_fields}
     assert len(keys) > 20
     assert {key for key in keys if f"`{key}`" not in PAGE} == set()

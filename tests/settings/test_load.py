@@ -222,7 +222,7 @@ def test_hidden_and_other_files_are_not_virtual_servers(tmp_path: Path) -> None:
         ("policies: none", SERVER, "policies: none"),
         ("policies: {path: virtual_servers, mode: audit}", SERVER, "what they deny is recorded and done all the same"),
         ("telemetry: {trace_ratio: 0.5}", SERVER, "`telemetry` has no effect"),
-        ("metadata: {mode: audit}", SERVER, "`metadata` has no effect"),
+        ("metadata: {mode: audit}", SERVER, "metadata in audit mode: what breaks the contract is recorded"),
         (
             "server: {public_url: 'http://mcp.example.com'}\nidentity: {anonymous: never}",
             SERVER,

@@ -11,11 +11,14 @@ import orjson
 
 from mcp_gateway.cli.policy.world import World
 from mcp_gateway.core.errors import InvalidArguments
+from mcp_gateway.core.metadata import META_KEY, NO_METADATA
 from mcp_gateway.core.named import UnknownPrincipal, named
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.policy.cedar.compiled import Compiled
 from mcp_gateway.envelopes.policy.cedar.engine import Verdict
 from mcp_gateway.envelopes.policy.cedar.model import Json, Output, PolicyText, Question, Subject
+from mcp_gateway.envelopes.safety.metadata.claims import read_claims
+from mcp_gateway.envelopes.safety.metadata.contract import Contract
 from mcp_gateway.govern import Policies, govern
 from mcp_gateway.settings.settings import Settings
 
@@ -79,7 +82,9 @@ class Decider:
         if problem is not None:
             raise Unanswerable(f"the arguments do not fit the tool: {problem[1]} (at {problem[0] or '/'})")
         try:
-            given = tool.bind(arguments, ask.principal) if tool.bind is not None else arguments
+            given = (
+                tool.bind(arguments, ask.principal, ask.metadata or NO_METADATA) if tool.bind is not None else arguments
+            )
         except InvalidArguments as error:
             raise Unanswerable(error.message) from error
         subject = self._subjects[ask.server].tools[ask.tool]
@@ -101,6 +106,22 @@ def claims_of(options: Sequence[str]) -> dict[str, list[str]]:
             raise Unanswerable(f"--claim {each!r}: write NAME=VALUE")
         told.setdefault(name, []).append(value)
     return told
+
+
+def metadata_of(options: Sequence[str], contract: Contract, principal: Principal) -> Mapping[str, str] | None:
+    """The metadata of a call that says what is each written KEY=VALUE: held against the contract, with what the gateway
+    says itself. None where there is none. Raises `Unanswerable`."""
+    told: dict[str, str] = {}
+    for each in options:
+        key, sign, value = each.partition("=")
+        if not sign or not key:
+            raise Unanswerable(f"--metadata {each!r}: write KEY=VALUE")
+        if told.setdefault(key, value) != value:
+            raise Unanswerable(f"--metadata says two things of {key!r}")
+    settled = contract.settle(read_claims({}, {META_KEY: told} if told else None), principal)
+    if options and settled.faults and not contract.audit:
+        raise Unanswerable(f"the metadata would be refused: {'; '.join(fault.words for fault in settled.faults)}")
+    return settled.values or None
 
 
 def principal_of(

@@ -10,7 +10,7 @@ import orjson
 import typer
 from cedarpy import policies_to_pst
 
-from mcp_gateway.cli.policy.decide import Answer, Ask, Decider, Unanswerable, claims_of, principal_of
+from mcp_gateway.cli.policy.decide import Answer, Ask, Decider, Unanswerable, claims_of, metadata_of, principal_of
 from mcp_gateway.cli.policy.world import (
     CONFIG,
     JSON,
@@ -25,6 +25,7 @@ from mcp_gateway.cli.words import print_json, printable
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.policy.cedar.model import Policy, PolicyText, groups_of
 from mcp_gateway.envelopes.policy.cedar.reads import actions
+from mcp_gateway.envelopes.safety.metadata.contract import Contract
 from mcp_gateway.settings.settings import Settings
 
 
@@ -37,6 +38,7 @@ def explain(
     team: list[str] = typer.Option([], "--team", help="A team of the principal; repeatable."),
     scope: list[str] = typer.Option([], "--scope", help="A scope of the token; repeatable."),
     claim: list[str] = typer.Option([], "--claim", metavar="NAME=VALUE", help="A claim of the token; repeatable."),
+    metadata: list[str] = typer.Option([], "--metadata", metavar="KEY=VALUE", help="What is said of it; repeatable."),
     config: Path = CONFIG,
     json_: bool = JSON,
 ) -> None:
@@ -46,13 +48,15 @@ def explain(
     arguments, returned = _object("--args", args), None if output is None else _object("--output", output)
     try:
         principal = _principal(who, settings, team, scope, claim)
+        said = metadata_of(metadata, Contract.of(settings.gateway.metadata), principal)
     except Unanswerable as error:
         raise stopped(str(error)) from None
     world = world_of(settings)
     tell_unread(world)
     require_sound(world, text)
     try:
-        answer = Decider(world, text).decide(Ask(principal, server, tool, arguments=arguments, output=returned))
+        ask = Ask(principal, server, tool, arguments=arguments, metadata=said, output=returned)
+        answer = Decider(world, text).decide(ask)
     except Unanswerable as error:
         raise stopped(str(error)) from None
     facts = _facts(answer, text)

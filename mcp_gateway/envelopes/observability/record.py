@@ -96,6 +96,7 @@ class Audit:
                     "upstream": notes.get("upstream"),
                     "target": _short(notes.get("target")),
                     **decided(notes),
+                    **_declared(notes),
                     "outcome": outcome,
                     "reason": reason,
                     "client": _short((call.client.info or {}).get("name")),
@@ -117,9 +118,13 @@ _DECIDED: Final = (
     "limit",
     "would_limit",
     "uncounted_limits",
+    "guardrails",
+    "metadata_faults",
+    "would_metadata_faults",
     "asked",
 )
-"""What policies and limits leave on a call's trail: ids of theirs and words, and what a decision was made of.
+"""What policies, limits, guardrails and the contract for metadata leave on a call's trail: ids and keys of theirs,
+counts and words, and what a decision was made of.
 
 Nothing of a call's content, unless the configuration says so (`policies.record`).
 """
@@ -128,6 +133,12 @@ Nothing of a call's content, unless the configuration says so (`policies.record`
 def decided(notes: Mapping[str, object]) -> dict[str, object]:
     """What was decided on a call, by which policies and limits; nothing where none were asked."""
     return {name: notes[name] for name in _DECIDED if name in notes}
+
+
+def _declared(notes: Mapping[str, object]) -> dict[str, object]:
+    """The metadata of the call under the keys that the configuration names, where there is some."""
+    given = notes.get("metadata")
+    return {"metadata": {key: _short(value) for key, value in given.items()}} if isinstance(given, Mapping) else {}
 
 
 def _short(value: object, most: int = _MAX_TEXT) -> str | None:

@@ -139,6 +139,8 @@ def test_explain_judges_a_result_too(example: Office) -> None:
         (("--tool", "now", "--args", "{"), "--args is not JSON"),
         (("--tool", "now", "--args", "[]"), "--args is no JSON object"),
         (("--tool", "now", "--claim", "x"), "--claim 'x': write NAME=VALUE"),
+        (("--tool", "now", "--metadata", "x"), "--metadata 'x': write KEY=VALUE"),
+        (("--tool", "now", "--metadata", "a=1", "--metadata", "a=2"), "--metadata says two things of 'a'"),
     ],
 )
 def test_what_cannot_be_explained_is_two(example: Office, arguments: tuple[str, ...], expected: str) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import translate
 from hashlib import sha256
 from itertools import product
 from typing import Final, Literal, Protocol
 
-from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.metadata import no_metadata
+from mcp_gateway.core.principal import Principal, subjects_of
 from mcp_gateway.envelopes.policy.limits.gcra import Rate, Unit
+
+_METADATA: Final = "metadata."
 
 SHARED: Final = ""
 """Stands for what a call does not have. Such calls share a pool: leaving something out is no way round a limit."""
@@ -29,6 +32,7 @@ class Counted:
     upstream: str
     tool: str
     exposed: str
+    metadata: Mapping[str, str] = field(default_factory=no_metadata)
 
 
 class WhenSpec(Protocol):
@@ -38,6 +42,8 @@ class WhenSpec(Protocol):
     def subjects(self) -> Sequence[str]: ...
     @property
     def tools(self) -> Sequence[str]: ...
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
 
 
 class LimitSpec(Protocol):
@@ -70,6 +76,7 @@ class Rule:
     per: tuple[str, ...]
     subjects: frozenset[str]
     tools: re.Pattern[str] | None
+    metadata: frozenset[tuple[str, str]]
     enforced: bool
     fails_open: bool
 
@@ -86,6 +93,7 @@ class Rule:
             per=per,
             subjects=frozenset(spec.when.subjects),
             tools=re.compile("|".join(globs)) if globs else None,
+            metadata=frozenset(spec.when.metadata.items()),
             enforced=spec.mode == "enforce",
             fails_open=spec.on_store_error == "allow",
         )
@@ -96,25 +104,19 @@ class Rule:
             names = (f"{call.upstream}/{call.tool}", call.tool, call.exposed)
             if not any(self.tools.match(name) for name in names):
                 return False
-        return not self.subjects or not self.subjects.isdisjoint(_subjects(call.principal))
+        if not self.metadata <= call.metadata.items():
+            return False
+        return not self.subjects or not self.subjects.isdisjoint(subjects_of(call.principal))
 
     def pools(self, call: Counted) -> list[bytes]:
         """The keys of the pools that must all have room for `call`: several where the caller is in several teams."""
-        values = [_VALUES[per](call) for per in self.per]
+        values = [_values(per, call) for per in self.per]
         return [_key(self.name, combination) for combination in product(*values)]
 
 
 def rules_of(specs: Mapping[str, Sequence[LimitSpec]]) -> dict[str, tuple[Rule, ...]]:
     """The rules of those virtual servers that have any."""
     return {server: tuple(Rule.of(server, spec) for spec in rules) for server, rules in specs.items() if rules}
-
-
-def _subjects(principal: Principal) -> set[str]:
-    teams = {f"team:{team}" for team in principal.teams}
-    if principal.kind == "virtual_account":
-        return {principal.id, *teams}
-    known = (principal.id, principal.subject, principal.email)
-    return {f"user:{name}" for name in known if name is not None} | teams
 
 
 def _user(call: Counted) -> Sequence[str]:
@@ -140,6 +142,12 @@ _VALUES: Final[Mapping[str, Callable[[Counted], Sequence[str]]]] = {
     "team": _teams,
     "tool": _tool,
 }
+
+
+def _values(per: str, call: Counted) -> Sequence[str]:
+    if per.startswith(_METADATA):
+        return (call.metadata.get(per.removeprefix(_METADATA), SHARED),)
+    return _VALUES[per](call)
 
 
 def _key(name: str, values: Sequence[str]) -> bytes:

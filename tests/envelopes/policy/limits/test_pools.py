@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +29,7 @@ from tests.support_redis import redis_server
 class When:
     subjects: Sequence[str] = ()
     tools: Sequence[str] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,36 @@ class Spec:
 
 def rule(**changes: Any) -> Rule:
     return Rule.of("desk", Spec(**changes))
+
+
+@pytest.mark.parametrize(
+    ("when", "metadata", "matches"),
+    [
+        ({}, {}, True),
+        ({"team": "a"}, {}, False),
+        ({"team": "a"}, {"team": "a", "x": "y"}, True),
+        ({"team": "a"}, {"team": "A"}, False),
+        ({"team": "a", "x": "y"}, {"team": "a"}, False),
+        ({"team": ""}, {}, False),
+    ],
+)
+def test_a_rule_may_be_about_what_is_said_of_a_request(
+    when: dict[str, str], metadata: dict[str, str], matches: bool
+) -> None:
+    call = Counted("desk", ANONYMOUS, "up", "echo", "echo", metadata)
+    assert rule(when=When(metadata=when)).matches(call) is matches
+
+
+def test_a_pool_for_each_value_of_a_key_and_one_for_those_without() -> None:
+    by_team = rule(per=["metadata.team", "metadata.x"])
+
+    def pool(**metadata: str) -> bytes:
+        (key,) = by_team.pools(Counted("desk", ANONYMOUS, "up", "echo", "echo", metadata))
+        return key
+
+    said = [{}, {"team": "a"}, {"x": "a"}, {"team": "a", "x": "a"}, {"team": "b"}]
+    assert len({pool(**each) for each in said}) == len(said)
+    assert pool(team="a", other="z") == pool(team="a") and pool(team="") == pool()
 
 
 def asked(*rules: Rule, key: bytes = b"k") -> list[Asked]:

@@ -1,0 +1,214 @@
+"""Every text of a JSON value that is a message, with the way to it. Pure.
+
+Nothing is left out for being unknown: keys, numbers that are long enough to say something, text inside base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp_gateway.calls.fields import BINARY_TYPES, FIELDS, LINK, OPAQUE, Handling
+from mcp_gateway.envelopes.safety.content import Carrier, line
+
+Way = tuple[str | int, ...]
+"""Keys and indices that lead from a message to one of its values."""
+
+_Waiting = list[tuple[str, object, Handling]]
+"""Objects and lists that are still to be gone through, with the key that each stands under and its handling."""
+
+_LONG_NUMBER: Final = 10_000_000
+"""From eight digits on a number may be somebody's: of a card, an account, a telephone."""
+
+_COSTLY: Final = b"0123456789@%&\\" + bytes(range(0x80, 0x100))
+_HEAVY: Final = 7
+"""Numbers, escapes and what is not ASCII are made out one by one: a character takes detectors up to 4 µs, many times as
+long as one of prose, over which expressions pass."""
+
+_SHORT: Final = 16
+_SHORT_HEAVY: Final = 3
+"""A text with fewer characters is not weighed, which would take longer than a look at it: each counts as so many."""
+
+_RAW: Final = 512
+"""What is no text as base64 and has fewer characters is looked at as it is written too: it may be no base64 at all."""
+
+_PRINTABLE: Final = re.compile(rb"[\x20-\x7e\t\r\n]{8,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A carrier and where it stands. `encoded`: its text is the UTF-8 of the base64 that stands there."""
+
+    carrier: Carrier
+    way: Way
+    encoded: bool = False
+
+
+def places(message: Mapping[str, Any]) -> Iterator[Place]:
+    """The places of all texts of `message`: parameters or a result, without the JSON-RPC envelope."""
+    for key, value in message.items():
+        if key not in OPAQUE:
+            yield from _field(message, key, value, ())
+
+
+def lines(message: Mapping[str, Any]) -> Iterator[str]:
+    """The same texts, each with its key before it, in any order, and some keys that nobody has to look at.
+
+    No place is made for any of them: most messages are clean, and of those nobody asks where anything stands.
+    """
+    waiting: _Waiting = []
+    for key, value in message.items():
+        if key not in OPAQUE:
+            yield from _entry(message, key, value, Handling.PARTS, waiting)
+    while waiting:
+        name, holder, handling = waiting.pop()
+        if isinstance(holder, dict):
+            for key, value in holder.items():
+                if type(value) is str and handling is Handling.FREE:
+                    yield f"{key}: {value}"
+                    if not key.isidentifier():
+                        yield key
+                else:
+                    yield from _entry(holder, key, value, handling, waiting)
+        elif isinstance(holder, list):
+            for value in holder:
+                yield from _line(name, value, handling, waiting)
+
+
+def weight(text: str) -> int:
+    """How long detectors take for `text` at most, counted in characters of which nothing has to be made out."""
+    if len(text) < _SHORT:
+        return _SHORT_HEAVY * len(text)
+    raw = text.encode(errors="replace")
+    costly = len(raw) - len(raw.translate(None, _COSTLY))
+    return len(text) + _HEAVY * costly
+
+
+def small(message: object, *, nodes: int, characters: int) -> bool:
+    """Whether `message` has no more values than that, and all its texts weigh no more than so many plain characters.
+
+    Looks at no more than it must.
+    """
+    waiting = [message]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            # A long text may weigh too much before it is weighed.
+            characters -= weight(value) if len(value) <= characters else len(value)
+        elif isinstance(value, dict):
+            nodes -= len(value)
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            nodes -= len(value)
+            waiting.extend(value)
+        if nodes < 0 or characters < 0:
+            return False
+    return True
+
+
+def rewritten(message: dict[str, Any], changes: Mapping[Way, str]) -> dict[str, Any]:
+    """`message` with other texts in these places; what does not change is shared."""
+    changed: dict[str, Any] = dict(message)
+    copied: dict[Way, Any] = {(): changed}
+    for way, text in changes.items():
+        holder: Any = changed
+        for depth, step in enumerate(way[:-1], 1):
+            here = way[:depth]
+            if here not in copied:
+                copied[here] = holder[step] = holder[step].copy()
+            holder = copied[here]
+        holder[way[-1]] = text
+    return changed
+
+
+def _entry(holder: Mapping[str, Any], key: str, value: object, of: Handling, waiting: _Waiting) -> Iterator[str]:
+    """The texts of one entry of an object that is handled as `of`: its key, and its value unless that has more."""
+    match of:
+        case Handling.PARTS:
+            handling = _handling(holder, key) or Handling.FREE
+        case Handling.NAMED:
+            handling = Handling.PARTS
+        case _:
+            handling = Handling.FREE
+    if type(value) is not str or handling is Handling.BINARY or not key.isidentifier():
+        yield key
+    yield from _line(key, value, handling, waiting)
+
+
+def _line(name: str, value: object, handling: Handling, waiting: _Waiting) -> Iterator[str]:
+    if isinstance(value, str):
+        if handling is Handling.BINARY:
+            yield from (line(place.carrier) for place in _binary(value, (), name))
+        else:
+            yield f"{name}: {value}"
+    elif isinstance(value, (dict, list)):
+        waiting.append((name, value, handling))
+    elif type(value) is int and not -_LONG_NUMBER < value < _LONG_NUMBER:
+        yield f"{name}: {value}"
+
+
+def _handling(holder: Mapping[str, Any], key: str) -> Handling | None:
+    """How a field of an object of the protocol carries text; None for one that the protocol does not have."""
+    if key == "data" and holder.get("type") in BINARY_TYPES:
+        return Handling.BINARY
+    if key == "name" and holder.get("type") == LINK:
+        return Handling.TEXT
+    return FIELDS.get(key)
+
+
+def _field(holder: Mapping[str, Any], key: str, value: object, way: Way) -> Iterator[Place]:
+    """One field of an object of the protocol."""
+    handling = _handling(holder, key)
+    if handling is None:
+        yield Place(Carrier(key, key, fixed=True), way)
+        handling = Handling.FREE
+    yield from _value(value, (*way, key), key, handling)
+
+
+def _value(value: object, way: Way, name: str, handling: Handling) -> Iterator[Place]:
+    if isinstance(value, str):
+        if handling is Handling.BINARY:
+            yield from _binary(value, way, name)
+        else:
+            yield Place(Carrier(value, name, fixed=handling is Handling.FIXED), way)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _value(each, (*way, index), name, handling)
+    elif isinstance(value, dict):
+        yield from _object(value, way, handling)
+    elif type(value) is int and not -_LONG_NUMBER < value < _LONG_NUMBER:
+        yield Place(Carrier(str(value), name, fixed=True), way)
+
+
+def _object(value: dict[str, Any], way: Way, handling: Handling) -> Iterator[Place]:
+    match handling:
+        case Handling.PARTS:
+            for key, each in value.items():
+                yield from _field(value, key, each, way)
+        case Handling.NAMED:
+            for key, each in value.items():
+                yield Place(Carrier(key, key, fixed=True), way)
+                yield from _value(each, (*way, key), key, Handling.PARTS)
+        case _:  # free, or an object where the protocol has none
+            for key, each in value.items():
+                yield Place(Carrier(key, key, fixed=True), way)
+                yield from _value(each, (*way, key), key, Handling.FREE)
+
+
+def _binary(value: str, way: Way, name: str) -> Iterator[Place]:
+    try:
+        data = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        yield Place(Carrier(value, name, fixed=True), way)
+        return
+    try:
+        yield Place(Carrier(data.decode(), name), way, encoded=True)
+    except UnicodeDecodeError:
+        if len(value) < _RAW:
+            yield Place(Carrier(value, name, fixed=True), way)
+        for found in _PRINTABLE.finditer(data):
+            yield Place(Carrier(found[0].decode("ascii"), name, fixed=True), way)

@@ -1,0 +1,1 @@
+"""`mcp-gateway guardrails`, one file per command."""

@@ -1,0 +1,1 @@
+"""The detectors, one class and one file each."""

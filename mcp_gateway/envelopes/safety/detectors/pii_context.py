@@ -1,0 +1,72 @@
+"""Words that say what the number after them is. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.text.regex import Pattern
+
+REACH: Final = 32
+"""Characters between such a word and the number, at most."""
+
+_WORDS: Final = (
+    (
+        "phone",
+        r"tel|telephone|telefono|teléfono|telefon|telefonnummer|fon|(?:cell|mobile|tele)?[ _\-]?phone|mobile|mobil|cell"
+        r"|handy|call|fax|whatsapp|sms|gsm",
+    ),
+    ("us_ssn", r"ssn|social[ _\-]?security"),
+    ("uk_nhs", r"nhs"),
+    ("pl_pesel", r"pesel"),
+    ("nl_bsn", r"bsn|burgerservicenummer|sofinummer"),
+    ("br_cpf", r"cpf"),
+    ("in_aadhaar", r"aadhaar|aadhar|uidai"),
+    ("ca_sin", r"sin|social[ _\-]?insurance"),
+    ("de_steuer_id", r"steuer[ _\-]?id(?:entifikationsnummer)?|idnr|tin|tax[ _\-]?id"),
+    (
+        "date_of_birth",
+        r"d\.?o\.?b|date[ _\-]?of[ _\-]?birth|birth[ _\-]?date|birthday|born|geboren|geburtsdatum|née? le"
+        r"|date de naissance|fecha de nacimiento|data di nascita|geboortedatum|data urodzenia|nascimento",
+    ),
+)
+# A word in brackets (`[PHONE]`) stands for what was taken out, and says nothing of what follows.
+_SAID: Final = Pattern(
+    r"(?:^|[^\[A-Za-z])(?:"
+    + "|".join(f"({words})" for _, words in _WORDS)
+    + r")(?:[ _\-]?(?:number|no|nr))?(?:$|[^a-z\]])",
+    ignore_case=True,
+)
+
+
+_BREAKS: Final = frozenset("[]\n")
+_NEAR: Final = 16
+"""Words that fit within the reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Where in a text such words end, and of what kind each is."""
+
+    text: str
+    words: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Said:
+        return cls(text, tuple(Finding(_WORDS[number - 1][0], start, end) for number, start, end in _SAID.groups(text)))
+
+    def says(self, kind: str, start: int) -> bool:
+        """Whether a word before `start`, with no bracket and no line between, says that `kind` begins there."""
+        after = bisect_right(self.words, start, key=lambda word: word.end)
+        for word in reversed(self.words[max(0, after - _NEAR) : after]):
+            if start - word.end > REACH:
+                return False
+            if word.kind == kind and _BREAKS.isdisjoint(self.text[word.end : start]):
+                return True
+        return False
+
+    def ends(self) -> Iterator[int]:
+        return (word.end for word in self.words)

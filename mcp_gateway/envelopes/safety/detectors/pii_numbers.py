@@ -1,0 +1,285 @@
+"""Personal numbers that are written in digits, in groups or at one stretch. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from types import MappingProxyType
+from typing import Final
+
+from mcp_gateway.envelopes.safety.detectors import pii_checks as checks
+from mcp_gateway.envelopes.safety.detectors.pii_context import REACH, Said
+from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.text.regex import Pattern
+
+_ANY: Final = Pattern(r"[0-9](?:[ ().\-/]{0,3}[0-9]){6,}")
+"""Seven digits or more with at most three characters between two of them."""
+
+_PLAIN: Final = Pattern(
+    r"\+[ (]{0,2}[1-9](?:[ ().\-/]{0,3}[0-9]){6}"
+    r"|\b(?:[0-9]{13,19}"
+    r"|[0-9]{4}[ .\-][0-9]{4}[ .\-][0-9]{4}"
+    r"|[0-9]{4}[ .\-][0-9]{6}[ .\-][0-9]{4}"
+    r"|[0-9]{5,6}[ .\-][0-9]{5,6}[ .\-][0-9]{1,6}"
+    r"|[0-9]{3}[ \-][0-9]{2}[ \-][0-9]{4}"
+    r"|[0-9]{3}[ ().\-]{1,3}[0-9]{3}[ .\-]{1,2}[0-9]{4}"
+    r"|[0-9]{2} [0-9]{3} [0-9]{3} [0-9]{3}"
+    r"|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"
+    r"|0[0-9]{2,4} [0-9]{3,6}"
+    r"|[0-9]{1,3}(?:[ .\-][0-9]{1,3}){4})"
+)
+"""What is a personal number by its form alone, or its first digits. All texts are read by this expression."""
+
+_AROUND: Final = "0123456789 ().-/+"
+_AREA: Final = 64
+"""Characters before and after such a form in which more digits of it stand."""
+
+_DIGIT: Final = re.compile("[0-9]")
+_GROUP: Final = re.compile(r"[0-9]+")
+_CARD: Final = range(13, 20)
+_PHONE: Final = range(7, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """One way to write a number: the lengths of its groups, what may stand between them, and what holds of it."""
+
+    kind: str
+    sizes: tuple[int, ...]
+    between: str
+    valid: Callable[[str], bool]
+    context: bool = False
+    """Whether words must say what it is, because too many other numbers look like it."""
+
+
+def _phone(prefix: str) -> Callable[[str], bool]:
+    return lambda digits: re.match(prefix, digits) is not None
+
+
+_US: Final = _phone(r"[2-9][0-8]\d[2-9]\d\d")
+
+_WAYS: Final = (
+    _Number("us_ssn", (3, 2, 4), "- ", checks.ssn),
+    _Number("us_ssn", (9,), "", checks.ssn, context=True),
+    _Number("uk_nhs", (3, 3, 4), " ", checks.nhs),
+    _Number("uk_nhs", (3, 3, 4), "-", checks.nhs, context=True),
+    _Number("uk_nhs", (10,), "", checks.nhs, context=True),
+    _Number("de_steuer_id", (2, 3, 3, 3), " ", checks.steuer_id),
+    _Number("de_steuer_id", (11,), "", checks.steuer_id, context=True),
+    _Number("pl_pesel", (11,), "", checks.pesel, context=True),
+    _Number("nl_bsn", (9,), "", checks.bsn, context=True),
+    _Number("nl_bsn", (4, 2, 3), " .", checks.bsn, context=True),
+    _Number("br_cpf", (3, 3, 3, 2), ".-", checks.cpf),
+    _Number("br_cpf", (11,), "", checks.cpf, context=True),
+    _Number("in_aadhaar", (4, 4, 4), " -", checks.aadhaar),
+    _Number("in_aadhaar", (12,), "", checks.aadhaar, context=True),
+    _Number("ca_sin", (3, 3, 3), " -", checks.sin, context=True),
+    _Number("ca_sin", (9,), "", checks.sin, context=True),
+    _Number("fr_nir", (15,), "", checks.nir),
+    _Number("fr_nir", (1, 2, 2, 2, 3, 3, 2), " ", checks.nir),
+    _Number("fr_nir", (13, 2), " ", checks.nir),
+    _Number("phone", (3, 3, 4), "-. ()", _US),
+    _Number("phone", (1, 3, 3, 4), "-. ()", _phone(r"1[2-9][0-8]\d[2-9]\d\d")),
+    _Number("phone", (2, 2, 2, 2, 2), " .-", _phone(r"0[1-9]")),
+    _Number("phone", (3, 4, 4), " ", _phone(r"02\d[378]")),
+    _Number("phone", (5, 6), " ", _phone(r"0(?:1\d|7[1-57-9])")),
+    _Number("phone", (5, 3, 3), " ", _phone(r"0(?:1\d|7[1-57-9])")),
+    _Number("phone", (4, 3, 4), " ", _phone(r"01[1-9]1|011[3-8]|0800|0808")),
+)
+
+
+def _by_sizes() -> Mapping[tuple[int, ...], tuple[_Number, ...]]:
+    return MappingProxyType({one.sizes: tuple(way for way in _WAYS if way.sizes == one.sizes) for one in _WAYS})
+
+
+_BY_SIZES: Final = _by_sizes()
+_MIXED: Final = frozenset({"phone", "br_cpf"})
+"""Kinds with different characters between their groups."""
+
+
+def _by_first_size() -> Mapping[int, tuple[int, ...]]:
+    firsts = {way.sizes[0] for way in _WAYS}
+    return MappingProxyType(
+        {first: tuple(sorted({len(way.sizes) for way in _WAYS if way.sizes[0] == first})) for first in firsts}
+    )
+
+
+_LENGTHS: Final = _by_first_size()
+"""The size of the first group → how many groups there may be."""
+
+_SHAPES: Final = re.compile(b"(?=" + b"|".join(re.escape(bytes(sizes)) for sizes in _BY_SIZES) + b")")
+"""Where in the sizes of the groups of a run, as bytes, one of the ways may begin."""
+
+_CARD_GROUPS: Final = frozenset({(4, 6, 5), (4, 6, 4)})
+
+
+class _Run:
+    """Digits that stand together: the spans of their groups, and what is asked of them time and again."""
+
+    __slots__ = ("_all", "_gaps", "_sums", "at", "groups", "lenient", "said", "sizes", "spans", "text")
+
+    def __init__(self, text: str, spans: tuple[tuple[int, int], ...], said: Said, lenient: bool) -> None:
+        self.text = text
+        self.spans = spans
+        self.said = said
+        self.lenient = lenient
+        self.sizes = tuple(end - start for start, end in spans)
+        self._all = "".join(text[start:end] for start, end in spans)
+        self._gaps = [text[one[1] : other[0]] for one, other in pairwise(spans)]
+        # How many digits stand before each group, and the group before which so many stand.
+        self.at = [0, *accumulate(self.sizes)]
+        self.groups = {at: group for group, at in enumerate(self.at)}
+        self._sums: tuple[Sequence[int], Sequence[int]] | None = None
+
+    def digits(self, first: int, last: int) -> str:
+        return self._all[self.at[first] : self.at[last]]
+
+    def between(self, first: int, last: int) -> set[str]:
+        """The different characters between the groups from `first` to before `last`."""
+        return set("".join(self._gaps[first : last - 1]))
+
+    def cards(self, first: int) -> Iterator[int]:
+        """The groups before which cards' numbers end that begin with the group `first`."""
+        start = self.at[first]
+        for length in checks.CARD_LENGTHS.get(self._all[start : start + 4], ()):
+            last = self.groups.get(start + length)
+            if last is not None and self._checked(start, start + length):
+                yield last
+
+    def _checked(self, start: int, end: int) -> bool:
+        """Whether the last of these digits is Luhn's check digit, by sums that are made once for all of the run."""
+        if self._sums is None:
+            raw = self._all.encode()
+            self._sums = (checks.luhn_sums(raw, 0), checks.luhn_sums(raw, 1))
+        sums = self._sums[(end - 1) % 2]
+        return (sums[end] - sums[start]) % 10 == 0
+
+    def whole(self, first: int, last: int, strict: bool) -> bool:
+        """Whether nothing beside these groups goes on with them: a letter or digit, and if `strict` `-`, `.` or `/`."""
+        start, end = self.spans[first][0], self.spans[last - 1][1]
+        before, after = self.text[max(0, start - 2) : start], self.text[end : end + 2]
+        if _joins(before[-1:]) or _joins(after[:1]):
+            return False
+        return not strict or not (_goes_on(before[-1:], before[:1]) or _goes_on(after[:1], after[1:]))
+
+
+def _joins(character: str) -> bool:
+    return character == "_" or (character.isascii() and character.isalnum())
+
+
+def _goes_on(separator: str, character: str) -> bool:
+    return separator != "" and separator in "-./" and _joins(character)
+
+
+def numbers(text: str, said: Said, lenient: bool) -> Iterator[Finding]:
+    """The personal numbers of `text`; if `lenient`, also those of which no word says what they are."""
+    done = 0
+    for place in _places(text, said, lenient):
+        if place < done:
+            continue
+        before, after = text[max(done, place - _AREA) : place], text[place : place + _AREA]
+        start = place - len(before) + len(before.rstrip(_AROUND))
+        done = place + len(after) - len(after.lstrip(_AROUND))
+        spans = tuple(match.span() for match in _GROUP.finditer(text, start, done))
+        run = _Run(text, spans, said, lenient)
+        yield from _cards(run)
+        yield from _international(run, start)
+        yield from _written(run)
+        yield from _called(run)
+
+
+def _places(text: str, said: Said, lenient: bool) -> Sequence[int]:
+    """Where digits are worth a look."""
+    if lenient:
+        return [start for start, _ in _ANY.spans(text)]
+    places = [start for start, _ in _PLAIN.spans(text)]
+    digits = [_DIGIT.search(text, end, end + REACH + 1) for end in said.ends()]
+    if digits:
+        places = sorted([*places, *(match.start() for match in digits if match is not None)])
+    return places
+
+
+def _cards(run: _Run) -> Iterator[Finding]:
+    sizes = run.sizes
+    if run.at[-1] < _CARD.start:
+        return
+    for first, size in enumerate(sizes):
+        if size in _CARD or 3 <= size <= 6:
+            for last in run.cards(first):
+                groups = last - first
+                if groups == 1 or (3 <= groups <= 7 and size <= 6 and _evenly(sizes[first:last])):
+                    yield from _card(run, first, last)
+    # Digits one by one or in pairs are a list of numbers, unless they are all there is.
+    if sizes[0] < 3 and run.at[-1] in _CARD and _evenly(sizes) and len(sizes) in run.cards(0):
+        yield from _card(run, 0, len(sizes))
+
+
+def _evenly(sizes: tuple[int, ...]) -> bool:
+    if sizes in _CARD_GROUPS:
+        return True
+    return all(size == sizes[0] for size in sizes[:-1]) and sizes[-1] <= max(sizes[0], 4)
+
+
+def _card(run: _Run, first: int, last: int) -> Iterator[Finding]:
+    start, between = run.spans[first][0], run.between(first, last)
+    # After a point stands a fraction.
+    fraction = first + 1 == last and re.search(r"\d\.$", run.text[max(0, start - 2) : start]) is not None
+    if fraction or len(between) > 1 or not between <= {" ", "-", "."}:
+        return
+    if len(set(run.digits(first, last))) > 1 and run.whole(first, last, strict=False):
+        yield Finding("credit_card", start, run.spans[last - 1][1])
+
+
+def _international(run: _Run, start: int) -> Iterator[Finding]:
+    """A number with its country, as `+49 30 901820`: groups are added while there is room for them (E.164)."""
+    sign = run.text.find("+", start, run.spans[0][0])
+    if sign < 0 or _joins(run.text[sign - 1 : sign]) or run.text[run.spans[0][0]] == "0":
+        return
+    last = count = 0
+    for first, end in run.spans:
+        if count + end - first >= _PHONE.stop:
+            break
+        count, last = count + end - first, last + 1
+    # Two groups with a point between them are a fraction with its sign.
+    if count in _PHONE and not (last == 2 and run.between(0, 2) == {"."}) and run.whole(0, last, strict=False):
+        yield Finding("phone", sign, run.spans[last - 1][1])
+
+
+def _written(run: _Run) -> Iterator[Finding]:
+    sizes = run.sizes
+    for match in _SHAPES.finditer(bytes(sizes)):
+        first = match.start()
+        for length in _LENGTHS[sizes[first]]:
+            last = first + length
+            ways = _BY_SIZES.get(sizes[first:last]) if last <= len(sizes) else None
+            # Of two ways that are written alike, the one that more must hold of comes first.
+            if ways and (way := next((way for way in ways if _holds(way, run, first, last)), None)) is not None:
+                start = run.spans[first][0]
+                yield Finding(way.kind, start - (run.text[start - 1 : start] == "("), run.spans[last - 1][1])
+
+
+def _holds(way: _Number, run: _Run, first: int, last: int) -> bool:
+    if way.context and not run.lenient and not run.said.words:
+        return False
+    if not way.valid(run.digits(first, last)):
+        return False
+    between = run.between(first, last)
+    if not between.issubset(way.between) or (len(between) > 1 and way.kind not in _MIXED):
+        return False
+    if not run.whole(first, last, strict=True):
+        return False
+    return not way.context or run.lenient or run.said.says(way.kind, run.spans[first][0])
+
+
+def _called(run: _Run) -> Iterator[Finding]:
+    """Any number that words say is a phone's."""
+    start, end = run.spans[0][0], run.spans[-1][1]
+    if (
+        run.said.words
+        and run.at[-1] in _PHONE
+        and run.whole(0, len(run.spans), strict=True)
+        and run.said.says("phone", start)
+    ):
+        yield Finding("phone", start, end)

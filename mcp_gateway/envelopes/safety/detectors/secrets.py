@@ -1,0 +1,140 @@
+"""Credentials: what has the form of one, and what a word calls one and is random enough to be one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mcp_gateway.envelopes.safety.detectors.secrets_patterns import COMPILED, SECRETS
+from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.text.regex import Gate, Pattern
+
+_LONGEST: Final = 512
+"""The head of the longest JSON Web Token, up to the first point; all others show what they are sooner."""
+
+_GATE: Final = Gate([(secret.source, secret.ignore_case) for secret in SECRETS])
+
+_ASSIGNED: Final = Pattern(
+    r"[A-Za-z0-9_.\-]{0,40}(?:api[_\-]?key|secret|token|passw(?:or)?d|passphrase|pwd|credentials?|private[_\-]?key"
+    r"|access[_\-]?key|auth[_\-]?key|encryption[_\-]?key|client[_\-]?key)[A-Za-z0-9_\-]{0,20}"
+    r"\\?[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3}"
+    r"(?:\\?\"[^\s\"\\\[\]]{8,200}|'[^\s'\\\[\]]{8,200}|[^\s\"'\[\](){}<>,;\\|]{8,200})",
+    ignore_case=True,
+)
+_ASSIGNMENT: Final = re.compile(
+    r"(?P<key>[\w.\-]+)\\?[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3}\\?(?P<quote>[\"']?)(?P<value>.+)", re.S
+)
+_GATE_WORD: Final = Pattern(r"key|secret|token|passw|passphrase|pwd|credential", ignore_case=True)
+
+_NO_SECRET: Final = re.compile(
+    r"(?i)(?:next|page|continuation|continue|sync|cursor|csrf|max|min|num|count|total|prompt|completion|input|output)"
+    r"[\w.\-]{0,16}token|tokens$|token[_-]?(?:type|url|uri|endpoint|count|limit|id)$|public[_-]?key"
+    r"|secret[_-]?(?:name|id|ref|arn|version)$|key[_-]?(?:id|name|type)$"
+)
+"""Names with such a word whose values are no secrets: the marks of pages, counts, addresses, names."""
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_MADE_UP: Final = re.compile(
+    r"(?i)example|change_?me|placeholder|your[_-]|dummy|redacted|x{6}|\*{4}|1234567890?$|^(?:env|file|vault):|^\$|^https?:"
+)
+_PASSWORD: Final = re.compile(r"(?i)passw(?:or)?d|passphrase|pwd")
+_CLASSES: Final = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]"), re.compile(r"[^A-Za-z0-9]"))
+_HEX: Final = re.compile(r"[0-9a-fA-F]+\Z")
+
+_RANDOM: Final = 3.5
+"""Bits per character, by its own frequencies, from which a value of 20 letters and digits is hardly made of words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Finds credentials. With `entropy`, also values without a known form that a word calls a secret."""
+
+    entropy: bool = True
+
+    @property
+    def name(self) -> str:
+        return "secrets"
+
+    @property
+    def longest(self) -> int:
+        return _LONGEST
+
+    @property
+    def joins(self) -> bool:
+        """Texts that stand together, lines between, are found in as each by itself; a key says more."""
+        return True
+
+    @classmethod
+    def of(cls, config: Mapping[str, object]) -> Secrets:
+        """Reads `entropy`. Raises `ValueError` for other members and other values."""
+        if unknown := sorted(set(config) - {"entropy"}):
+            raise ValueError(f"secrets has no option {', '.join(unknown)}; it has entropy")
+        entropy = config.get("entropy", True)
+        if not isinstance(entropy, bool):
+            raise ValueError("entropy of secrets is true or false")
+        return cls(entropy)
+
+    def find(self, text: str) -> Sequence[Finding]:
+        """The credentials in `text`."""
+        found = [
+            Finding(SECRETS[index].kind, start, end)
+            for index in _GATE.matching(text)
+            for start, end in COMPILED[index].spans(text, SECRETS[index].group)
+            if _holds(SECRETS[index].kind, text[start:end])
+        ]
+        if self.entropy and _GATE_WORD.within(text):
+            found += _called_secret(text)
+        return found
+
+
+def _holds(kind: str, value: str) -> bool:
+    if kind == "jwt":
+        return _is_token(value)
+    if kind == "bearer_token":
+        return _entropy(value) >= 3.0 and any(one.isdecimal() for one in value)
+    return kind != "basic_auth" or not _MADE_UP.search(value)
+
+
+def _is_token(value: str) -> bool:
+    """Whether the head of a JSON Web Token says how it is signed or encrypted."""
+    head = value.split(".", 1)[0]
+    try:
+        said = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    except (ValueError, binascii.Error, RecursionError):
+        return False
+    return isinstance(said, dict) and "alg" in said
+
+
+def _called_secret(text: str) -> Iterator[Finding]:
+    for start, end in _ASSIGNED.spans(text):
+        match = _ASSIGNMENT.fullmatch(text, start, end)
+        if match is None or _NO_SECRET.search(match["key"]):
+            continue
+        # In the query of an address, the next parameter follows.
+        value = match["value"].split("&", 1)[0] if text[max(0, start - 1) : start] in ("?", "&") else match["value"]
+        if _is_random(match["key"], value):
+            yield Finding("secret", match.start("value"), match.start("value") + len(value))
+
+
+def _is_random(key: str, value: str) -> bool:
+    if _UUID.match(value) or _MADE_UP.search(value):
+        return False
+    classes = sum(one.search(value) is not None for one in _CLASSES)
+    if _PASSWORD.search(key):
+        return classes >= 3 and len(value) >= 8
+    if _HEX.match(value):
+        return len(value) >= 32 and _entropy(value) >= 3.0
+    return len(value) >= 20 and classes >= 2 and any(one.isdecimal() for one in value) and _entropy(value) >= _RANDOM
+
+
+def _entropy(value: str) -> float:
+    """Shannon's, in bits per character, by the frequencies in the value itself."""
+    counts = Counter(value).values()
+    return -sum(count / len(value) * math.log2(count / len(value)) for count in counts)

@@ -1,0 +1,1 @@
+"""What callers say about a request, held against a contract."""

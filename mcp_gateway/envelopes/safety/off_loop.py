@@ -1,0 +1,31 @@
+"""An examiner that takes as long as the message is, kept from holding the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import partial
+from typing import Protocol
+
+from mcp_gateway.envelopes.safety.content import Content, Examined
+from mcp_gateway.envelopes.safety.workers import Workers
+
+
+class Examines(Protocol):
+    """An examiner that never waits. It may be called from any thread."""
+
+    def __call__(self, content: Content, *, rewrite: bool) -> Examined: ...
+
+
+class OffLoop:
+    """Examines on the spot what is small, and in a thread what is not. Raises `Busy` too, then."""
+
+    __slots__ = ("_examine", "_workers")
+
+    def __init__(self, examine: Examines, workers: Workers) -> None:
+        self._examine = examine
+        self._workers = workers
+
+    def __call__(self, content: Content, *, rewrite: bool) -> Examined | Awaitable[Examined]:
+        if content.small:
+            return self._examine(content, rewrite=rewrite)
+        return self._workers.run(partial(self._examine, content, rewrite=rewrite))

@@ -1,0 +1,1 @@
+"""What a text says beneath its spelling: normalised, and decoded. Pure."""

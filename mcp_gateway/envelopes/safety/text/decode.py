@@ -1,0 +1,183 @@
+"""What is written inside a text in another alphabet: base64, hex, URL and JSON escapes, HTML entities. Pure.
+
+A layer is the whole text with all escapes in it read, or with all runs of base64 and hex in it decoded that decode to
+text. It is never longer than what it was made from, so the layers of one text are bounded together.
+"""
+
+from __future__ import annotations
+
+import binascii
+import html
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from mcp_gateway.envelopes.safety.text.normalise import normalised
+from mcp_gateway.envelopes.safety.text.regex import Pattern
+from mcp_gateway.envelopes.safety.text.view import View, Writer
+
+DEPTH: Final = 3
+"""Rounds of escapes and runs: base64 in base64 in base64 is found, a fourth is not."""
+
+TIMES: Final = 4
+MOST: Final = 1 << 20
+"""Characters in all layers of one text together: so many times the text, and never more than these."""
+
+_ESCAPED: Final = Pattern(
+    r"(?:%[0-9A-Fa-f]{2})+"
+    r"|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+    r"|(?:\\u[0-9a-fA-F]{4})+|(?:\\x[0-9a-fA-F]{2})+|\\/"
+)
+_IN_RUN: Final = r"[A-Za-z0-9+/_\-]"
+_RUNS: Final = Pattern(
+    rf"(?:^|[^A-Za-z0-9+/_\-])({_IN_RUN}{{24,}}={{0,2}}|(?:[A-Za-z0-9]{_IN_RUN}{{3}}){{3,5}}{_IN_RUN}{{0,3}}={{0,2}})"
+)
+"""12 characters of base64 are 9 bytes: less holds nothing that a detector knows.
+
+As the first of a group of four, `+-/_` begin a byte that UTF-8 does not have: a short run with one is a name or date,
+or goes on after the match with such a group.
+"""
+
+_Piece = tuple[str, int, int]
+"""What stands for a part of a text, and where that part begins and ends."""
+
+_Read = Callable[[str, int, int], Iterable[_Piece]]
+
+_UUID: Final = 36
+_GOES_ON: Final = frozenset("+-/_")
+
+_STARTS: Final = frozenset({": ", "]\n"})
+"""What stands before the beginning of a text that is looked through with its key, or together with others."""
+
+_SHORT: Final = (("\\n", " \n"), ("\\r", " \r"), ("\\t", " \t"), ("\\b", "  "), ("\\f", "  "), ('\\"', ' "'))
+"""Escapes that become as many characters, so that every place stays where it is. The blank is no part of any match."""
+
+_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"
+
+
+def decode(view: View) -> Iterator[View]:
+    """The layers of the text beneath `view`, outermost first; each one normalised. Nothing for most texts."""
+    left = min(MOST, TIMES * len(view.text))
+    for _ in range(DEPTH):
+        before = view
+        for read in (_unescaped, _decoded):
+            layer = read(view)
+            if layer is None:
+                continue
+            left -= len(layer.text)
+            if left < 0:
+                return
+            view = normalised(layer)
+            yield view
+        if view is before:
+            return
+
+
+def _unescaped(view: View) -> View | None:
+    text = view.text
+    if "\\" in text:
+        text = _shortened(text)
+    elif "%" not in text and "&" not in text:
+        return None
+    same_places = View(text, view.at, view.of, view.size, view.base)
+    return _rewritten(same_places, _ESCAPED, _characters) or (None if text == view.text else same_places)
+
+
+def _decoded(view: View) -> View | None:
+    return _rewritten(view, _RUNS, _run, 1)
+
+
+def _rewritten(view: View, pattern: Pattern, read: _Read, group: int = 0) -> View | None:
+    writer: Writer | None = None
+    for start, end in pattern.spans(view.text, group):
+        for piece, first, last in read(view.text, start, end):
+            writer = writer or Writer(view)
+            writer.put(piece, first, last)
+    return None if writer is None else writer.view()
+
+
+def _shortened(text: str) -> str:
+    # An escaped backslash escapes nothing: it is put aside before the others are read, from left to right.
+    text = text.replace("\\\\", "\0\0")
+    for escape, same_length in _SHORT:
+        text = text.replace(escape, same_length)
+    return text.replace("\0\0", " \\")
+
+
+def _characters(text: str, start: int, end: int) -> Iterable[_Piece]:
+    escapes = text[start:end]
+    if escapes[0] == "%":
+        return _bytes(bytes.fromhex(escapes.replace("%", "")), start, 3)
+    if escapes[0] == "&":
+        piece = html.unescape(escapes)
+        return ((piece, start, end),) if piece != escapes else ()
+    if escapes[1] == "u":
+        return _units(escapes, start)
+    if escapes[1] == "x":
+        return _bytes(bytes.fromhex(escapes.replace("\\x", "")), start, 4)
+    return (("/", start, end),)
+
+
+def _run(text: str, start: int, end: int) -> Iterable[_Piece]:
+    run = text[start:end]
+    if (end - start == _UUID and run[8] == "-") or text[end : end + 1] in _GOES_ON:
+        return ()
+    # Words have no capitals but the first; encoded text has.
+    decoded = _hex(run) or (
+        None if run[1:].islower() else _base64(run, start == 0 or text[start - 2 : start] in _STARTS)
+    )
+    return ((decoded, start, end),) if decoded else ()
+
+
+def _bytes(raw: bytes, start: int, each: int) -> Iterator[_Piece]:
+    """The characters of UTF-8 whose bytes were written with `each` characters; a byte that is none is one."""
+    for character in raw.decode(errors="surrogateescape"):
+        size = each * len(character.encode(errors="surrogateescape"))
+        yield _shown(character), start, start + size
+        start += size
+
+
+def _units(run: str, start: int) -> Iterator[_Piece]:
+    units = bytes.fromhex(run.replace("\\u", "")).decode("utf-16-be", "surrogatepass")
+    for character in units:
+        size = 12 if ord(character) > 0xFFFF else 6
+        yield _shown(character), start, start + size
+        start += size
+
+
+def _shown(character: str) -> str:
+    # Half of a pair is no character, and cannot be encoded.
+    return "\N{REPLACEMENT CHARACTER}" if 0xD800 <= ord(character) < 0xE000 else character
+
+
+def _hex(run: str) -> str | None:
+    if len(run) % 2:
+        return None
+    try:
+        return _textual(bytes.fromhex(run))
+    except ValueError:
+        return None
+
+
+def _base64(run: str, cut: bool) -> str | None:
+    """The text in `run`. If its beginning was `cut` off, every fourth place may be the first of a group."""
+    body = run.rstrip("=").replace("-", "+").replace("_", "/")
+    for shift in range(4 if cut else 1):
+        group = body[shift : len(body) - (len(body) - shift) % 4 if (len(body) - shift) % 4 == 1 else len(body)]
+        try:
+            raw = binascii.a2b_base64(group + "=" * (-len(group) % 4))
+        except binascii.Error:
+            continue
+        if (piece := _textual(raw)) is not None:
+            return piece
+    return None
+
+
+def _textual(raw: bytes) -> str | None:
+    """The text that `raw` is, if it is one and not the bytes of something else."""
+    if len(raw.translate(None, _PRINTABLE)) * 5 <= len(raw):
+        return raw.decode(errors="replace")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        # A character may be cut at the end.
+        return raw[: error.start].decode() if 8 < len(raw) - 3 <= error.start else None
