@@ -46,7 +46,7 @@ from mcp_gateway.envelopes.policy.limits.rules import Rule, rules_of
 from mcp_gateway.envelopes.safety.metadata.contract import Contract
 from mcp_gateway.envelopes.safety.metadata.require import MetadataTallies, RequireMetadata
 from mcp_gateway.envelopes.safety.safeguard import BadGuardrails, Safeguard
-from mcp_gateway.govern import Governance, Policies, govern, guard_policies
+from mcp_gateway.govern import Governance, GuardPolicies, Policies, govern, guard_engines
 from mcp_gateway.ingress.dispatch import Dispatch
 from mcp_gateway.ingress.pipeline import outer
 from mcp_gateway.ingress.served import Served
@@ -71,7 +71,7 @@ class Snapshot:
     offers: Mapping[str, Offer]
     served: Mapping[str, Served]
     held: Mapping[str, Held]
-    governance: Governance | None = None
+    governance: Governance | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ class Standing:
     tallies: LimitTallies = field(default_factory=LimitTallies)
     metadata_tallies: MetadataTallies = field(default_factory=MetadataTallies)
     safeguard: Safeguard = field(default_factory=Safeguard)
+    guard_policies: GuardPolicies = field(default_factory=GuardPolicies)
     server_places: Mapping[str, Places] = field(default_factory=dict)
     ask_to_connect: AskToConnect | None = None
     acquaint: Callable[[Sequence[str], Principal], Awaitable[object] | None] | None = None
@@ -136,9 +137,18 @@ def snapshot(
         name: Everything(catalog) if governance is None else governance.offer(catalog)
         for name, catalog in compiled.items()
     }
+    require_metadata = RequireMetadata(Contract.of(settings.gateway.metadata), standing.metadata_tallies)
     served = {
         name: _serve(
-            settings.servers[name], catalog, offers[name], handler, version, standing, settings, resources[name]
+            settings.servers[name],
+            catalog,
+            offers[name],
+            handler,
+            require_metadata,
+            version,
+            standing,
+            settings,
+            resources[name],
         )
         for name, catalog in compiled.items()
     }
@@ -175,7 +185,8 @@ def guarding_of(
         raise ConfigurationError(problems) from error
     engines: Mapping[str, DecideByPolicy] = {}
     if configured.policies:
-        engines = guard_policies(configured.policies, governance, facts_of(settings, held), compiled)
+        parsed = standing.guard_policies.of(configured.policies)
+        engines = guard_engines(configured.policies, parsed, governance, facts_of(settings, held), compiled)
 
     def permits(guardrail: str, call: Invocation, result: Result | None) -> bool:
         return engines[guardrail].permits(call, result)
@@ -236,6 +247,7 @@ def _serve(
     catalog: Catalog,
     offer: Offer,
     handler: Handler[Invocation, Result],
+    require_metadata: RequireMetadata,
     version: str,
     standing: Standing,
     settings: Settings,
@@ -260,7 +272,7 @@ def _serve(
         handler=outer(
             trace=standing.trace,
             audit=standing.audit,
-            require_metadata=RequireMetadata(Contract.of(settings.gateway.metadata), standing.metadata_tallies),
+            require_metadata=require_metadata,
             dispatch=Dispatch(modern, handshake),
         ),
         timeout=min(spec.timeout, settings.limits.request_timeout),

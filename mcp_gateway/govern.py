@@ -6,7 +6,7 @@ changes, since its schema is made of what is really offered; the policies stay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,22 +120,35 @@ def govern(policies: Policies, facts: Facts, catalogs: Mapping[str, Catalog]) ->
     return Governance(policies.audit, engine, DecideByPolicy(engine, subjects, note, audit=policies.audit), subjects)
 
 
-def guard_policies(
-    texts: Mapping[str, str | None], governance: Governance | None, facts: Facts, catalogs: Mapping[str, Catalog]
-) -> Mapping[str, DecideByPolicy]:
-    """The engines of guardrails that ask a policy, by their names; without a text of its own one asks the gateway's.
+class GuardPolicies:
+    """The policies of guardrails, parsed when a configuration is loaded and kept for as long as it is in force."""
 
-    Raises `ConfigurationError` for a text that is no policy.
-    """
-    engines: dict[str, DecideByPolicy] = {}
-    for name, text in texts.items():
-        if text is not None:
-            read = read_policies([Source(f"the policy of the guardrail {name}", text)], folder="")
-            _refuse(read.remarks)
-            engines[name] = govern(Policies(read, Compiled(read), audit=False), facts, catalogs).decide
-        elif governance is not None:
-            engines[name] = governance.decide
-    return engines
+    def __init__(self) -> None:
+        self._parsed: dict[str, Policies] = {}
+
+    def of(self, texts: Mapping[str, str | None]) -> Mapping[str, Policies]:
+        """Those of `texts`, by the name of their guardrail. Raises `ConfigurationError` for what is no policy."""
+        parsed = {text: self._parsed.get(text) or _parsed(name, text) for name, text in texts.items() if text}
+        self._parsed = parsed
+        return {name: parsed[text] for name, text in texts.items() if text}
+
+
+def guard_engines(
+    names: Iterable[str],
+    policies: Mapping[str, Policies],
+    governance: Governance | None,
+    facts: Facts,
+    catalogs: Mapping[str, Catalog],
+) -> Mapping[str, DecideByPolicy]:
+    """The engines of the guardrails `names`; one without `policies` of its own asks the gateway's."""
+    own = {name: govern(policies[name], facts, catalogs).decide for name in names if name in policies}
+    return own if governance is None else {**dict.fromkeys(names, governance.decide), **own}
+
+
+def _parsed(guardrail: str, text: str) -> Policies:
+    read = read_policies([Source(f"the policy of the guardrail {guardrail}", text)], folder="")
+    _refuse(read.remarks)
+    return Policies(read, Compiled(read), audit=False)
 
 
 def _refuse(remarks: Sequence[Remark]) -> None:

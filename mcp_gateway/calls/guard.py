@@ -34,8 +34,7 @@ class Guard:
     ) -> Awaitable[Result]:
         if not self._guarding.concerns(call.call):
             return call_next(call)
-        before = self._guarding.chosen(Hook.PRE_INVOKE, call.call)
-        after = self._guarding.chosen(Hook.POST_INVOKE, call.call)
+        before, after = self._guarding.chosen(call.call)
         back = partial(self._back, after, call_next) if after else call_next
         return self._there(call, before, back) if before else back(call)
 

@@ -13,7 +13,6 @@ from mcp_gateway.core.call import Json, Link
 from mcp_gateway.core.errors import Blocked
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.safety.rules import Chosen
-from mcp_gateway.envelopes.safety.verdict import Hook
 
 MOST_PENDING: Final = 64
 """Notifications of one call that wait for guardrails. What comes on top is dropped, as links drop what is too much."""
@@ -33,8 +32,7 @@ class GuardLink:
     async def __call__(self, call: Invocation, call_next: Handler[Invocation, Result]) -> Result:
         if not self._guarding.concerns(call):
             return await call_next(call)
-        before = self._guarding.chosen(Hook.PRE_INVOKE, call)
-        after = self._guarding.chosen(Hook.POST_INVOKE, call)
+        before, after = self._guarding.chosen(call)
         if not before and not after:
             return await call_next(call)
         link = GuardedLink(call.call.link, self._guarding, call, before, after)

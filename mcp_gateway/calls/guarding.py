@@ -46,14 +46,21 @@ class Guarding:
             return False
         return bool(self._rules.hooks) or bool(_header(call))
 
-    def chosen(self, hook: Hook, call: Invocation) -> Sequence[Chosen]:
-        """The guardrails that look at `call` at `hook`. Raises `Invalid` for a header that cannot be honoured."""
+    def chosen(self, call: Invocation) -> tuple[Sequence[Chosen], Sequence[Chosen]]:
+        """The guardrails that look at `call`, and at what comes back.
+
+        Raises `Invalid` for a header that cannot be honoured.
+        """
         header = _header(call)
         try:
-            added = self._rules.added(header).get(hook, ()) if header else ()
+            added = self._rules.added(header) if header else {}
         except BadHeader as error:
             raise Invalid(str(error)) from error
-        return self._rules.choose(hook, _asked(call), added)
+        asked = _asked(call)
+        before, after = (
+            self._rules.choose(hook, asked, added.get(hook, ())) for hook in (Hook.PRE_INVOKE, Hook.POST_INVOKE)
+        )
+        return before, after
 
     async def going(self, call: Invocation, chosen: Sequence[Chosen]) -> Checked:
         """Look at what goes to the upstream. Raises `Blocked`."""

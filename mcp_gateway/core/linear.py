@@ -1,4 +1,4 @@
-"""Regular expressions of admins, run in time linear to the text: none can be made to hold up the gateway.
+"""Regular expressions in time linear to the text: none can be made to hold up the gateway.
 
 The engine is RE2. What it cannot do in linear time (look-around, back references) it refuses.
 """
@@ -6,9 +6,9 @@ The engine is RE2. What it cannot do in linear time (look-around, back reference
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-import re2  # type: ignore[import-untyped]  # no stubs
+import re2  # type: ignore[import-untyped]  # the library ships no types
 
 MAX_PATTERN: Final = 1024
 """Most characters of a pattern."""
@@ -24,21 +24,23 @@ def full_match(pattern: str) -> Callable[[str], bool]:
     """
     if len(pattern) > MAX_PATTERN:
         raise ValueError(f"longer than {MAX_PATTERN} characters")
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _MEMORY
-    try:
-        compiled = re2.compile(pattern, options)
-    except re2.error as error:
-        raise ValueError(_words(error)) from None
+    expression = compiled(pattern, memory=_MEMORY)
 
     def matches(text: str) -> bool:
-        return compiled.fullmatch(text) is not None
+        return expression.fullmatch(text) is not None
 
     return matches
 
 
-def _words(error: Exception) -> str:
-    """The engine's words, which it gives as bytes."""
-    given = error.args[0] if error.args else b""
-    return given.decode("utf-8", "replace") if isinstance(given, bytes) else str(given)
+def compiled(pattern: str | bytes, *, ignore_case: bool = False, memory: int | None = None) -> Any:
+    """The engine's object for `pattern`, over bytes if that is. Raises `ValueError` with the engine's words."""
+    options = re2.Options()
+    options.log_errors = False
+    options.case_sensitive = not ignore_case
+    if memory is not None:
+        options.max_mem = memory
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        given = error.args[0] if error.args else b""
+        raise ValueError(given.decode("utf-8", "replace") if isinstance(given, bytes) else str(given)) from None

@@ -17,6 +17,7 @@ from mcp_gateway.cli.run import running
 from mcp_gateway.envelopes.observability.lines import MemoryLines
 from mcp_gateway.settings.load import load
 from tests.faults.agents import agent
+from tests.faults.listening import Listening
 from tests.faults.site import Site, write
 from tests.upstreams.evil import EvilMCP
 from tests.upstreams.evil_wire import read_request
@@ -35,41 +36,23 @@ _BODIES: Final[Mapping[str, tuple[int, bytes]]] = {
 }
 
 
-class Endpoint:
+class Endpoint(Listening):
     """Where webhook guards ask. `/hangs` answers once `gate` is set, the others at once; `instead` answers for a path.
 
     `asked` counts the questions that came, by path.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: Counter[str] = Counter()
         self.gate = asyncio.Event()
         self.instead: dict[str, str] = {}
-        self._port = 0
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
 
     def url(self, path: str) -> str:
         """Nobody listens at that of `down`, which is the discard port."""
-        return "http://127.0.0.1:9/" if path == "down" else f"http://127.0.0.1:{self._port}/{path}"
+        return "http://127.0.0.1:9/" if path == "down" else f"http://127.0.0.1:{self.port}/{path}"
 
-    async def __aenter__(self) -> Endpoint:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self._port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while (seen := await read_request(reader)) is not None:
                 path = seen.path.strip("/")

@@ -16,6 +16,7 @@ from mcp_gateway.cli.run import running
 from mcp_gateway.envelopes.observability.lines import MemoryLines
 from mcp_gateway.settings.load import load
 from tests.faults.agents import Agent, agent
+from tests.faults.listening import Listening
 from tests.faults.site import Site, write
 from tests.faults.wire import exchange
 from tests.upstreams.evil import EvilMCP
@@ -132,21 +133,20 @@ async def limited(folder: Path, redis: str) -> AsyncIterator[Limited]:
             yield Limited(site, evil, {name: await agent(site.url(name), "modern") for name in servers})
 
 
-class Relay:
+class Relay(Listening):
     """A TCP relay to a server at `port`: passes everything on, or nothing in either direction, or answers nonsense.
 
     `held` counts what came while it passed nothing on.
     """
 
     def __init__(self, port: int) -> None:
+        super().__init__()
         self.port = 0
         self.held = 0
         self.nonsense = b""
         self._target = port
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def stall(self) -> None:
         self._flowing.clear()
@@ -154,23 +154,7 @@ class Relay:
     def flow(self) -> None:
         self._flowing.set()
 
-    async def __aenter__(self) -> Relay:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
         try:
             await asyncio.gather(self._pass(reader, back, writer), self._pass(there, writer, None))

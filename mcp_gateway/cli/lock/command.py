@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,11 +17,9 @@ from mcp_gateway.catalog.pins import Drifted
 from mcp_gateway.cli.control import CONTROL, ControlPlane, Unreadable, control_of
 from mcp_gateway.cli.lock.review import Review, accepted, contradictory, review
 from mcp_gateway.cli.lock.show import facts, show
-from mcp_gateway.cli.logs import configure
 from mcp_gateway.cli.policy.world import CONFIG, JSON, inventories_of
-from mcp_gateway.cli.state import NO, refused, settings_of, stopped
+from mcp_gateway.cli.state import NO, settings_of, stopped
 from mcp_gateway.cli.words import print_json
-from mcp_gateway.core.errors import ConfigurationError, IdentityUnavailable
 from mcp_gateway.settings.lock import NAME, Lock, write
 from mcp_gateway.settings.settings import Settings
 
@@ -70,13 +67,7 @@ def lock(
 def _pinned_inventories(settings: Settings, control: str | None) -> Mapping[str, Inventory]:
     """What the upstreams say that are to be pinned. Those that show people only what they have are known to a running
     gateway, if at all."""
-    configure("error")
-    try:
-        read = asyncio.run(inventories_of(settings))
-    except ConfigurationError as error:
-        raise refused(error) from None
-    except IdentityUnavailable as error:
-        raise stopped(error.message) from None
+    read = inventories_of(settings)
     pinned = {name: each for name, each in read.items() if settings.upstreams[name].pinning != "off"}
     return {
         name: _from_running(settings, each, control) if each.waits_for_person else each for name, each in pinned.items()

@@ -47,15 +47,20 @@ class World:
     unread: Mapping[str, str]
 
 
-def world_of(settings: Settings) -> World:
-    """Ask the upstreams of `settings`. Where that cannot even begin, says why and leaves with 2."""
+def inventories_of(settings: Settings) -> Mapping[str, Inventory]:
+    """What every upstream of `settings` offers, asked now. Where that cannot even begin, says why and leaves with 2."""
     configure("error")
     try:
-        inventories = asyncio.run(inventories_of(settings))
+        return asyncio.run(_asked(settings))
     except ConfigurationError as error:
         raise refused(error) from None
     except IdentityUnavailable as error:
         raise stopped(error.message) from None
+
+
+def world_of(settings: Settings) -> World:
+    """Ask the upstreams of `settings`. Leaves as `inventories_of` does."""
+    inventories = inventories_of(settings)
     held = Pinning().hold(settings, inventories)
     unread = {
         name: each.error or "not read yet"
@@ -65,8 +70,7 @@ def world_of(settings: Settings) -> World:
     return World(settings, facts_of(settings, held), catalogs(settings, held), unread)
 
 
-async def inventories_of(settings: Settings) -> Mapping[str, Inventory]:
-    """What every upstream of `settings` offers, asked now."""
+async def _asked(settings: Settings) -> Mapping[str, Inventory]:
     log = structlog.get_logger("policy")
     identity = await Identity.open(
         settings, keys=key_ring(settings.state), base_url=settings.server.base_url, log=log, report=_defect

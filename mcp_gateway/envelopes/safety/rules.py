@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
@@ -44,6 +45,10 @@ class RuleSpec(Protocol):
     def named(self, hook: str) -> Sequence[str]:
         """The guardrails that it brings to `hook`."""
         ...
+
+
+MAX_HEADERS: Final = 64
+"""Most different headers of which it is kept what they say: an application sends the same one with every call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +121,11 @@ class Rule:
 class Rulebook:
     """All guardrails of a configuration, the bundled ones included, and the rules that bring them to calls."""
 
-    __slots__ = ("_guards", "_rules", "hooks")
+    __slots__ = ("_guards", "_headers", "_rules", "hooks")
 
     def __init__(self, guards: Mapping[str, Guard], rules: Iterable[RuleSpec]) -> None:
         self._guards = guards
+        self._headers: OrderedDict[tuple[str, ...], Mapping[Hook, tuple[str, ...]]] = OrderedDict()
         self._rules = tuple(Rule.of(rule, guards) for rule in rules)
         self.hooks = frozenset(hook for rule in self._rules for hook, chosen in rule.chosen.items() if chosen)
         """The hooks at which a rule has something to say."""
@@ -138,6 +144,15 @@ class Rulebook:
 
         A bundled name under which there is nothing yet may stand where it is not asked: one header does for all planes.
         """
+        values = tuple(header)
+        known = self._headers.get(values)
+        if known is None:
+            known = self._headers[values] = self._read(values)
+            if len(self._headers) > MAX_HEADERS:
+                self._headers.popitem(last=False)
+        return known
+
+    def _read(self, header: Sequence[str]) -> Mapping[Hook, tuple[str, ...]]:
         added = read_header(header, {**ABSENT, **self._guards})
         for hook, names in added.items():
             missing = [name for name in names if name not in self._guards]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway.envelopes.safety.rules import Asked, Rulebook
+from mcp_gateway.envelopes.safety.header import BadHeader
+from mcp_gateway.envelopes.safety.rules import MAX_HEADERS, Asked, Rulebook
 from mcp_gateway.envelopes.safety.verdict import Hook
 from tests.envelopes.safety.test_guard import guard, passes
 
@@ -101,3 +102,16 @@ def test_a_rule_may_say_in_its_own_words_that_something_was_blocked() -> None:
     spec = Spec("r", When(), ["g/a"], "Ask security. ({{guardrail_message}})")
     (one,) = Rulebook(GUARDS, [spec]).choose(PRE, CALL)
     assert one.says("blocked") == "Ask security. (blocked)"
+
+
+def test_a_header_is_read_once_and_a_bad_one_is_bad_each_time() -> None:
+    rules = book()
+    said = ['{"mcp_tool_pre_invoke_guardrails": ["g/a"]}']
+    assert rules.added(said) is rules.added(list(said))
+    assert rules.added(said) == {PRE: ("g/a",)}
+    for _ in range(2):
+        with pytest.raises(BadHeader):
+            rules.added(['{"mcp_tool_pre_invoke_guardrails": ["g/none"]}'])
+    for number in range(2 * MAX_HEADERS):
+        rules.added([f'{{"mcp_tool_pre_invoke_guardrails": []}}{" " * number}'])
+    assert rules.added(said) == {PRE: ("g/a",)}

@@ -15,6 +15,7 @@ from mcp_gateway.envelopes.safety.detectors.pii_codes import codes
 from mcp_gateway.envelopes.safety.detectors.pii_context import Said
 from mcp_gateway.envelopes.safety.detectors.pii_numbers import numbers
 from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.options import Options
 from mcp_gateway.envelopes.safety.text.regex import Pattern
 
 CATEGORIES: Final = (
@@ -84,20 +85,13 @@ class Pii:
 
         Raises `ValueError` for other members and other values.
         """
-        if unknown := sorted(set(config) - {"categories", "context"}):
-            raise ValueError(f"pii has no option {', '.join(unknown)}; it has categories and context")
-        named, context = (
-            config.get("categories", [one for one in CATEGORIES if one not in _OFF]),
-            config.get("context", True),
-        )
-        if not isinstance(named, Sequence) or isinstance(named, str) or not named:
-            raise ValueError("categories of pii is a list of names, or of *")
-        categories = frozenset(CATEGORIES) if "*" in named else frozenset(str(one) for one in named)
-        if strange := sorted(categories - set(CATEGORIES)):
-            raise ValueError(f"pii knows no category {', '.join(strange)}; it knows {', '.join(CATEGORIES)}")
-        if not isinstance(context, bool):
-            raise ValueError("context of pii is true or false")
-        return cls(categories, context)
+        options = Options(config)
+        named = options.words("categories", ("*", *CATEGORIES), default=[one for one in CATEGORIES if one not in _OFF])
+        context = options.flag("context", default=True)
+        options.finish()
+        if not named:
+            raise ValueError("`categories` is empty")
+        return cls(frozenset(CATEGORIES if "*" in named else named), context)
 
     def find(self, text: str) -> Sequence[Finding]:
         """The personal data in `text`."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from mcp_gateway.envelopes.safety.detectors.secrets_patterns import COMPILED, SECRETS
 from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.options import Options
 from mcp_gateway.envelopes.safety.text.regex import Gate, Pattern
 
 _LONGEST: Final = 512
@@ -74,11 +75,9 @@ class Secrets:
     @classmethod
     def of(cls, config: Mapping[str, object]) -> Secrets:
         """Reads `entropy`. Raises `ValueError` for other members and other values."""
-        if unknown := sorted(set(config) - {"entropy"}):
-            raise ValueError(f"secrets has no option {', '.join(unknown)}; it has entropy")
-        entropy = config.get("entropy", True)
-        if not isinstance(entropy, bool):
-            raise ValueError("entropy of secrets is true or false")
+        options = Options(config)
+        entropy = options.flag("entropy", default=True)
+        options.finish()
         return cls(entropy)
 
     def find(self, text: str) -> Sequence[Finding]:

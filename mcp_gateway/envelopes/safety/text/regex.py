@@ -7,6 +7,8 @@ from typing import Final
 
 import re2  # type: ignore[import-untyped]  # the library ships no types
 
+from mcp_gateway.core.linear import compiled
+
 _MEMORY: Final = 64 << 20
 """Bytes that the states of all expressions of a gate may take: with too few for some of them, nothing would match."""
 
@@ -20,13 +22,10 @@ class Pattern:
     __slots__ = ("_compiled",)
 
     def __init__(self, expression: str, *, ignore_case: bool = False) -> None:
-        options = re2.Options()
-        options.log_errors = False
-        options.case_sensitive = not ignore_case
         try:
-            self._compiled = re2.compile(expression.encode(), options)
-        except (re2.error, UnicodeEncodeError) as error:
-            raise ValueError(f"not an expression that can be matched in linear time: {_reason(error)}") from None
+            self._compiled = compiled(expression.encode(), ignore_case=ignore_case)
+        except ValueError as error:  # a UnicodeEncodeError is one
+            raise ValueError(f"not an expression that can be matched in linear time: {error}") from None
 
     def within(self, text: str) -> bool:
         """Whether it matches anywhere in `text`."""
@@ -81,8 +80,3 @@ class Gate:
     def matching(self, text: str) -> Sequence[int]:
         """The numbers of those that match, from 0."""
         return self._set.Match(text) or ()
-
-
-def _reason(error: Exception) -> str:
-    reason = error.args[0] if error.args else ""
-    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)

@@ -90,7 +90,9 @@ def test_a_key_within_json_is_found_to_its_end() -> None:
     assert redact(f'{{"k":"{key}"}}', Secrets().find(f'{{"k":"{key}"}}')) == '{"k":"[PRIVATE_KEY]"}'
 
 
-@pytest.mark.parametrize(("config", "message"), [({"entropy": 1}, "true or false"), ({"words": []}, "no option words")])
+@pytest.mark.parametrize(
+    ("config", "message"), [({"entropy": 1}, "true or false"), ({"words": []}, "unknown option; known are: entropy")]
+)
 def test_a_configuration_that_says_nothing_is_refused(config: Mapping[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Secrets.of(config)
