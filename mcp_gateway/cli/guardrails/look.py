@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from mcp_gateway.calls.carriers import MOMENT_CHARACTERS
+from mcp_gateway.calls.walk import weight
 from mcp_gateway.cli.state import settings_of, stopped
 from mcp_gateway.core.principal import ANONYMOUS, Principal
 from mcp_gateway.envelopes.safety.configure import Configured
@@ -19,9 +21,6 @@ from mcp_gateway.settings.settings import Settings
 
 DEFAULT: Final = Path("gateway.yaml")
 
-_MOMENT: Final = 4_096
-"""Characters that a gateway looks at on its event loop."""
-
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -32,7 +31,7 @@ class Text:
 
     @property
     def small(self) -> bool:
-        return len(self.text) <= _MOMENT
+        return weight(self.text) <= MOMENT_CHARACTERS
 
     @property
     def carriers(self) -> Iterable[Carrier]:

@@ -12,10 +12,8 @@ from pydantic import TypeAdapter
 from mcp_gateway.cli.control import ControlPlane, Unreadable
 from mcp_gateway.cli.plan.who import Who
 from mcp_gateway.cli.policy.world import World, require_parsed, require_sound, world_of
-from mcp_gateway.envelopes.policy.cedar.compiled import Compiled
-from mcp_gateway.govern import Policies, govern, policy_text
+from mcp_gateway.govern import govern, policies_of, policy_text
 from mcp_gateway.methods.access import Access, Rules, seen
-from mcp_gateway.settings.governance import PolicySettings
 from mcp_gateway.settings.settings import Settings
 
 _ACCESS: Final[TypeAdapter[Access]] = TypeAdapter(Access)
@@ -54,11 +52,10 @@ class Proposed:
         self.world: World = world_of(settings)
         self.mentioned: Sequence[str] = ()
         self._rules: Rules | None = None
-        if text is not None and isinstance(settings.gateway.policies, PolicySettings):
-            require_sound(self.world, text)
-            compiled = Compiled(text)
-            policies = Policies(text, compiled, audit=settings.gateway.policies.mode == "audit")
-            self.mentioned = compiled.identities
+        policies = policies_of(settings)
+        if policies is not None:
+            require_sound(self.world, policies.text)
+            self.mentioned = policies.compiled.identities
             self._rules = govern(policies, self.world.facts, self.world.catalogs).rules
 
     def access(self, who: Who) -> Access | None:
