@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import structlog
 
-from mcp_gateway import __version__, inspection
+from llm_proxy.app import Snapshot as LlmSnapshot
+from mcp_gateway import __version__, inspection, models
 from mcp_gateway.admin.api import build as build_admin
 from mcp_gateway.admin.control import Reloaded
 from mcp_gateway.calls.inventory import Change, InventoryChanged
@@ -30,8 +31,10 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.seal import Sealer
 from mcp_gateway.core.strictjson import JsonLimits
 from mcp_gateway.envelopes.identity.stores import GrantKey
+from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
 from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.envelopes.observability.record import Audit, Trace
+from mcp_gateway.envelopes.observability.telemetry import Telemetry, off
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places, fit
 from mcp_gateway.envelopes.policy.limits.at import pools_at
@@ -74,6 +77,8 @@ class Gateway:
         identity: Identity,
         load: Callable[[], Settings],
         records: LineSink,
+        ledger: Ledger | None = None,
+        telemetry: Telemetry | None = None,
         trace: bool = False,
     ) -> None:
         self._load = load
@@ -86,7 +91,6 @@ class Gateway:
         self._places: dict[str, Places] = {}
         self._server_places: dict[str, Places] = {}
         self._hubs: dict[str, Hub[frozenset[Change]]] = {}
-        keys = identity.keys
         self._identity = identity
         self.drain = Drain()
         reach = Reach(Allowed.parse(settings.gateway.egress.allow), settings.limits.response)
@@ -95,7 +99,8 @@ class Gateway:
         )
         self.fleet.changes.listen(self._on_inventory)
         self.fleet.recovered.listen(self._on_recovered)
-        self._sessions = Sessions(Sealer(keys, "session"))
+        self._sessions = Sessions(Sealer(identity.keys, "session"))
+        pools = pools_at(settings.state.redis, tenant=settings.state.tenant)
         self._standing = Standing(
             invoke=self.fleet.invoke,
             watch=self.fleet.watch,
@@ -105,19 +110,22 @@ class Gateway:
             places=self._places,
             server_places=self._server_places,
             changes=self._hubs,
-            cursors=Sealer(keys, "cursor"),
-            states=Sealer(keys, "request-state"),
+            cursors=Sealer(identity.keys, "cursor"),
+            states=Sealer(identity.keys, "request-state"),
             trace=Trace(records) if trace else None,
             audit=Audit(records),
             base_url=identity.base_url,
-            pools=pools_at(settings.state.redis, tenant=settings.state.tenant),
+            pools=pools,
             safeguard=Safeguard(reach.allowed),
             ask_to_connect=identity.ask_to_connect,
             acquaint=self._acquaint,
+            telemetry=telemetry or off(),
+            llm=models.standing(settings, reach.allowed, records, pools, identity.base_url, ledger),
         )
         self._make_room(settings)
         self._live: Live[Snapshot] = Live(self._compose(settings, policies_of(settings)))
         self._served: Live[Mapping[str, Served]] = Live(self._live.current.served)
+        self._llm: Live[LlmSnapshot | None] = Live(self._live.current.llm)
         self._inflight = InFlight(settings.limits.in_flight, settings.limits.in_flight_per_client)
 
     @property
@@ -128,9 +136,10 @@ class Gateway:
     async def start(self) -> None:
         """Start the upstreams and compile what they offer.
 
-        Raises `ConfigurationError` where compositions contradict themselves (`conflicts: error`).
+        Raises `ConfigurationError` where compositions contradict themselves (`conflicts: error`) or there is no ledger.
         """
         settings = self.settings
+        await models.restored(settings, self._standing.llm, self._identity.state.database)
         for notice in settings.notices:
             self._log.warning("notice", notice=notice)
         await self.fleet.apply(settings.upstreams)
@@ -148,6 +157,7 @@ class Gateway:
         self._sessions.close()
         await self.fleet.close()
         await self._standing.pools.close()
+        await self._standing.llm.close()
         await self._standing.safeguard.close()
 
     def data_plane(self, *, port: int | None = None) -> App:
@@ -168,6 +178,7 @@ class Gateway:
             inflight=self._inflight,
             door=self._identity.door,
             connect=self._identity.connect,
+            models=models.plane(self._llm, self._identity.door, limits.json, limits.body, report_defect),
             report=report_defect,
             modern=ModernEndpoint(limits, report_defect),
             handshake=HandshakeEndpoint(limits, self._sessions, report_defect),
@@ -179,7 +190,8 @@ class Gateway:
         admin = self.settings.server.admin
         bound = admin.port if port is None else port
         allowed = AllowedOrigins.derive(f"http://{_bracketed(admin.host)}:{bound}", listen=(admin.host, bound))
-        return CheckHost(build_admin(self, version=__version__), allowed)
+        shown = self._standing.telemetry.terms.prometheus
+        return CheckHost(build_admin(self, version=__version__, metrics=shown), allowed)
 
     def _offer_now(self, server: str) -> Offer | None:
         return self._live.current.offers.get(server)
@@ -227,17 +239,15 @@ class Gateway:
             "mcp_gateway_requests_in_flight": self._inflight.count,
             "mcp_gateway_handshake_sessions": len(self._sessions),
         }
-        standing = self._standing
-        counters = {
-            **self._identity.counters(),
-            "mcp_gateway_limit_store_failures_total": standing.pools.failures,
-            "mcp_gateway_limit_overflows_total": standing.pools.overflows,
-        }
-        shown = inspection.metrics(gauges, counters, self.fleet.health(), self._circuits)
+        standing, version = self._standing, self._live.current.version
+        shown = inspection.metrics(gauges, self._identity.counters(), self.fleet.health(), self._circuits)
         shown += inspection.places("server", self._server_places) + inspection.places("upstream", self._places)
-        shown += inspection.quarantine(self._live.current.held) + inspection.limits(standing.tallies)
-        shown += inspection.guardrails(standing.safeguard.tallies)
-        return shown + inspection.metadata(standing.metadata_tallies)
+        shown += inspection.quarantine(self._live.current.held) + inspection.limits(standing.tallies, standing.pools)
+        shown += inspection.guardrails(standing.safeguard.tallies) + inspection.budgets(
+            standing.llm.settling, standing.llm.alerts
+        )
+        shown += inspection.metadata(standing.metadata_tallies) + inspection.snapshot(version)
+        return shown + standing.telemetry.text() + inspection.audit(standing.audit.intents)
 
     async def reload(self) -> Reloaded:
         async with self._reloading:
@@ -337,7 +347,8 @@ class Gateway:
     def _swap(self, fresh: Snapshot, announced: Mapping[str, frozenset[Change]] = MappingProxyType({})) -> None:
         """Put `fresh` in force and tell listeners what changed, or was said to have changed."""
         old = self._live.swap(fresh)
-        self._served.swap(self._live.current.served)
+        self._served.swap(fresh.served)
+        models.swap(self._llm, fresh.llm, self._standing.llm)
         tell_drift(self._log, old.held, fresh.held)
         if not self._started:
             return

@@ -12,14 +12,17 @@ from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 
-from mcp_gateway import __version__
+from llm_proxy.app import Snapshot as LlmSnapshot
+from mcp_gateway import __version__, models
+from mcp_gateway.calls.charge import ChargeCalls
 from mcp_gateway.calls.connect import AskToConnect
 from mcp_gateway.calls.counted import counted
-from mcp_gateway.calls.decide import DecideByPolicy
+from mcp_gateway.calls.enter import EnterCalls
 from mcp_gateway.calls.fits import Fits
 from mcp_gateway.calls.guard import Guard
 from mcp_gateway.calls.guard_link import GuardLink
 from mcp_gateway.calls.guarding import Guarding
+from mcp_gateway.calls.intend import RecordIntent
 from mcp_gateway.calls.inventory import Change
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.calls.pipeline import Invoke, inner
@@ -37,6 +40,7 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.seal import Sealer
 from mcp_gateway.envelopes.identity.protected import ProtectedResource
 from mcp_gateway.envelopes.observability.record import Audit, Trace
+from mcp_gateway.envelopes.observability.telemetry import Telemetry, off
 from mcp_gateway.envelopes.policy.authorize import Authorize, unrestricted
 from mcp_gateway.envelopes.policy.breaker import Breaker, Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Bulkhead, Places
@@ -46,7 +50,7 @@ from mcp_gateway.envelopes.policy.limits.rules import Rule, rules_of
 from mcp_gateway.envelopes.safety.metadata.contract import Contract
 from mcp_gateway.envelopes.safety.metadata.require import MetadataTallies, RequireMetadata
 from mcp_gateway.envelopes.safety.safeguard import BadGuardrails, Safeguard
-from mcp_gateway.govern import Governance, GuardPolicies, Policies, govern, guard_engines
+from mcp_gateway.govern import Governance, GuardPolicies, Guards, Policies, govern, guard_engines
 from mcp_gateway.ingress.dispatch import Dispatch
 from mcp_gateway.ingress.pipeline import outer
 from mcp_gateway.ingress.served import Served
@@ -72,6 +76,7 @@ class Snapshot:
     served: Mapping[str, Served]
     held: Mapping[str, Held]
     governance: Governance | None
+    llm: LlmSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class Standing:
     states: Sealer
     trace: Trace | None
     audit: Audit
+    llm: models.Standing
     base_url: str = ""
     pools: Pools = field(default_factory=MemoryPools)
     tallies: LimitTallies = field(default_factory=LimitTallies)
@@ -97,13 +103,16 @@ class Standing:
     safeguard: Safeguard = field(default_factory=Safeguard)
     guard_policies: GuardPolicies = field(default_factory=GuardPolicies)
     server_places: Mapping[str, Places] = field(default_factory=dict)
+    telemetry: Telemetry = field(default_factory=off)
     ask_to_connect: AskToConnect | None = None
     acquaint: Callable[[Sequence[str], Principal], Awaitable[object] | None] | None = None
 
 
 def limits(settings: Settings) -> Mapping[str, Sequence[Rule]]:
-    """The limits of every virtual server that has some."""
-    return rules_of({name: spec.rate_limits for name, spec in settings.servers.items()})
+    """The limits of every virtual server that has some, and those of the LLM plane beside them."""
+    rules = rules_of({name: spec.rate_limits for name, spec in settings.servers.items()})
+    asked = models.request_rules(settings)
+    return {**rules, models.LIMITED: tuple(asked)} if asked else rules
 
 
 def catalogs(settings: Settings, held: Mapping[str, Held]) -> Mapping[str, Catalog]:
@@ -131,7 +140,8 @@ def snapshot(
         digest.update(f"\0{name}\0{compiled[name].digest}".encode())
     version = digest.hexdigest()[:12]
     resources = {name: _resource(spec, standing, settings) for name, spec in settings.servers.items()}
-    guarding = guarding_of(settings, compiled, standing, governance, held)
+    guards = guards_of(settings, compiled, standing, governance, held)
+    guarding = None if guards is None else guarding_of(guards)
     handler = _inner(standing, resources, governance, settings, guarding, held)
     offers: Mapping[str, Offer] = {
         name: Everything(catalog) if governance is None else governance.offer(catalog)
@@ -152,7 +162,12 @@ def snapshot(
         )
         for name, catalog in compiled.items()
     }
-    return Snapshot(version, settings, policies, compiled, offers, MappingProxyType(served), held, governance)
+    llm = models.observed(
+        models.snapshot(settings, standing.llm, governance, guards, require_metadata, version),
+        settings,
+        standing.telemetry,
+    )
+    return Snapshot(version, settings, policies, compiled, offers, MappingProxyType(served), held, governance, llm)
 
 
 def _resource(spec: VirtualServerSettings, standing: Standing, settings: Settings) -> ProtectedResource:
@@ -167,13 +182,13 @@ def _resource(spec: VirtualServerSettings, standing: Standing, settings: Setting
     )
 
 
-def guarding_of(
+def guards_of(
     settings: Settings,
     compiled: Mapping[str, Catalog],
     standing: Standing,
     governance: Governance | None,
     held: Mapping[str, Held],
-) -> Guarding | None:
+) -> Guards | None:
     """The guardrails of `settings` over `compiled`, None without any. Raises `ConfigurationError`."""
     document = settings.guardrails
     if document is None or document.model is None:
@@ -183,15 +198,20 @@ def guarding_of(
     except BadGuardrails as error:
         problems = [document.problem(fault.at, fault.message, fault.hint) for fault in error.faults]
         raise ConfigurationError(problems) from error
-    engines: Mapping[str, DecideByPolicy] = {}
+    asked: Mapping[str, Governance] = {}
     if configured.policies:
         parsed = standing.guard_policies.of(configured.policies)
-        engines = guard_engines(configured.policies, parsed, governance, facts_of(settings, held), compiled)
+        asked = guard_engines(configured.policies, parsed, governance, facts_of(settings, held), compiled)
+    return Guards(configured.rulebook, standing.safeguard.engine, asked, parallel=document.model.parallel)
+
+
+def guarding_of(guards: Guards) -> Guarding:
+    """The guardrails over calls."""
 
     def permits(guardrail: str, call: Invocation, result: Result | None) -> bool:
-        return engines[guardrail].permits(call, result)
+        return guards.governances[guardrail].decide.permits(call, result)
 
-    return Guarding(configured.rulebook, standing.safeguard.engine, permits)
+    return Guarding(guards.rulebook, guards.engine, permits)
 
 
 def _fits(held: Mapping[str, Held]) -> Fits:
@@ -220,6 +240,7 @@ def _inner(
     held: Mapping[str, Held],
 ) -> Handler[Invocation, Result]:
     rules = limits(settings)
+    budgets = models.budgets_in(settings, standing.llm)
     narrow = any(spec.max_concurrency is not None for spec in settings.servers.values())
     decide = None if governance is None else governance.decide
     authorize: Authorize[Invocation] = Authorize(unrestricted) if decide is None else Authorize(decide, decide.release)
@@ -234,6 +255,9 @@ def _inner(
         server_places=Bulkhead(standing.server_places, _server) if narrow else None,
         breaker=Breaker(standing.circuits),
         bulkhead=Bulkhead(standing.places),
+        record_intent=None if standing.audit.intents is None else RecordIntent(standing.audit.intents),
+        charge_calls=None if budgets is None else ChargeCalls(budgets),
+        enter_calls=None if standing.llm.ledger is None else EnterCalls(standing.llm.ledger),
         invoke=standing.invoke,
     )
 
@@ -270,6 +294,7 @@ def _serve(
     return Served(
         name=spec.name,
         handler=outer(
+            observe=standing.telemetry.observe,
             trace=standing.trace,
             audit=standing.audit,
             require_metadata=require_metadata,

@@ -21,6 +21,8 @@ from mcp_gateway.envelopes.policy.cedar.engine import Engine
 from mcp_gateway.envelopes.policy.cedar.model import Facts, PolicyText, Remark, Source, ToolFacts
 from mcp_gateway.envelopes.policy.cedar.read_policies import read_policies
 from mcp_gateway.envelopes.policy.cedar.visibility import Visibility
+from mcp_gateway.envelopes.safety.engine import Engine as GuardEngine
+from mcp_gateway.envelopes.safety.rules import Rulebook
 from mcp_gateway.methods.access import Rules
 from mcp_gateway.methods.offer import ByPolicy, Everything, Offer
 from mcp_gateway.settings.governance import PolicySettings
@@ -48,6 +50,7 @@ class Governance:
     engine: Engine
     decide: DecideByPolicy
     subjects: Mapping[str, Subjects]
+    note: NoteQuestions
 
     @property
     def rules(self) -> Rules | None:
@@ -117,7 +120,21 @@ def govern(policies: Policies, facts: Facts, catalogs: Mapping[str, Catalog]) ->
         for name, catalog in catalogs.items()
     }
     note = NoteQuestions(engine, policies.compiled.tags, policies.text.digest, values=policies.values)
-    return Governance(policies.audit, engine, DecideByPolicy(engine, subjects, note, audit=policies.audit), subjects)
+    decide = DecideByPolicy(engine, subjects, note, audit=policies.audit)
+    return Governance(policies.audit, engine, decide, subjects, note)
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The guardrails of a configuration, and what those ask that ask a policy, by name.
+
+    `parallel`: those that only refuse look at prompts while models answer.
+    """
+
+    rulebook: Rulebook
+    engine: GuardEngine
+    governances: Mapping[str, Governance]
+    parallel: bool = True
 
 
 class GuardPolicies:
@@ -139,10 +156,10 @@ def guard_engines(
     governance: Governance | None,
     facts: Facts,
     catalogs: Mapping[str, Catalog],
-) -> Mapping[str, DecideByPolicy]:
-    """The engines of the guardrails `names`; one without `policies` of its own asks the gateway's."""
-    own = {name: govern(policies[name], facts, catalogs).decide for name in names if name in policies}
-    return own if governance is None else {**dict.fromkeys(names, governance.decide), **own}
+) -> Mapping[str, Governance]:
+    """What the guardrails `names` ask; one without `policies` of its own asks the gateway's."""
+    own = {name: govern(policies[name], facts, catalogs) for name in names if name in policies}
+    return own if governance is None else {**dict.fromkeys(names, governance), **own}
 
 
 def _parsed(guardrail: str, text: str) -> Policies:

@@ -9,9 +9,13 @@ from typing import Any
 
 from mcp_gateway.catalog.catalog import Catalog, SourceReport
 from mcp_gateway.catalog.pin_diff import differences, visible
+from mcp_gateway.envelopes.observability.audit.recorder import Recorder
 from mcp_gateway.envelopes.policy.breaker import Circuit
+from mcp_gateway.envelopes.policy.budgets.alerts import Alerts
+from mcp_gateway.envelopes.policy.budgets.settling import Settling
 from mcp_gateway.envelopes.policy.bulkhead import Places
 from mcp_gateway.envelopes.policy.limits.limit import LimitTallies
+from mcp_gateway.envelopes.policy.limits.pools import Pools
 from mcp_gateway.envelopes.safety.engine import GuardTallies
 from mcp_gateway.envelopes.safety.metadata.require import MetadataTallies
 from mcp_gateway.pinning import Held
@@ -73,6 +77,11 @@ def metrics(
     lines += [f'mcp_gateway_upstream_restarts_total{{upstream="{n}"}} {h.restarts}' for n, h in health.items()]
     lines.append("# TYPE mcp_gateway_breaker_opened_total counter")
     lines += [f'mcp_gateway_breaker_opened_total{{upstream="{n}"}} {c.opened}' for n, c in circuits.items()]
+    now = monotonic()
+    lines.append("# TYPE mcp_gateway_breaker_open gauge")
+    lines += [
+        f'mcp_gateway_breaker_open{{upstream="{n}"}} {int(c.state(now) != "closed")}' for n, c in circuits.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -88,6 +97,11 @@ def places(kind: str, held: Mapping[str, Places]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def snapshot(version: str) -> str:
+    """Which snapshot is in force, in the same format."""
+    return f'# TYPE mcp_gateway_snapshot_info gauge\nmcp_gateway_snapshot_info{{version="{version}"}} 1\n'
+
+
 def quarantine(held: Mapping[str, Held]) -> str:
     """How many tools of each upstream may not be used, in the same format."""
     lines = ["# TYPE mcp_gateway_quarantined_tools gauge"]
@@ -95,8 +109,8 @@ def quarantine(held: Mapping[str, Held]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def limits(tallies: LimitTallies) -> str:
-    """What limits did, in the same format."""
+def limits(tallies: LimitTallies, pools: Pools | None = None) -> str:
+    """What limits did, and what kept `pools` from counting, in the same format."""
     lines = ["# TYPE mcp_gateway_limited_calls_total counter"]
     for outcome, tally in (
         ("refused", tallies.refused),
@@ -107,6 +121,34 @@ def limits(tallies: LimitTallies) -> str:
         for (server, rule), count in tally.items():
             labels = f'server="{server}",limit="{_label(rule)}",outcome="{outcome}"'
             lines.append(f"mcp_gateway_limited_calls_total{{{labels}}} {count}")
+    for name, value in (("store_failures", pools.failures), ("overflows", pools.overflows)) if pools else ():
+        lines += [f"# TYPE mcp_gateway_limit_{name}_total counter", f"mcp_gateway_limit_{name}_total {value}"]
+    return "\n".join(lines) + "\n"
+
+
+def budgets(settling: Settling, alerts: Alerts) -> str:
+    """What budgets and their alerts did, in the same format."""
+    tallies, store = settling.tallies, settling.store
+    lines = ["# TYPE mcp_gateway_budget_requests_total counter"]
+    for outcome, tally in (
+        ("matched", tallies.nominated),
+        ("refused", tallies.refused),
+        ("would_refuse", tallies.would_refuse),
+        ("failed_open", tallies.failed_open),
+        ("failed_closed", tallies.failed_closed),
+        ("unsettled", tallies.unsettled),
+    ):
+        for budget, count in tally.items():
+            labels = f'budget="{_label(budget)}",outcome="{outcome}"'
+            lines.append(f"mcp_gateway_budget_requests_total{{{labels}}} {count}")
+    lines.append("# TYPE mcp_gateway_budget_alerts_total counter")
+    for (budget, outcome), count in alerts.counts.items():
+        lines.append(f'mcp_gateway_budget_alerts_total{{budget="{_label(budget)}",outcome="{outcome}"}} {count}')
+    for name, value in (
+        ("store_failures", store.failures),
+        ("overflows", store.overflows),
+    ):
+        lines += [f"# TYPE mcp_gateway_budget_{name}_total counter", f"mcp_gateway_budget_{name}_total {value}"]
     return "\n".join(lines) + "\n"
 
 
@@ -116,6 +158,25 @@ def guardrails(tallies: GuardTallies) -> str:
     for (name, hook, verdict, action), count in tallies.judged.items():
         labels = f'guardrail="{name}",hook="{hook}",verdict="{verdict}",action="{action}"'
         lines.append(f"mcp_gateway_guardrail_judgements_total{{{labels}}} {count}")
+    return "\n".join(lines) + "\n"
+
+
+def audit(recorder: Recorder | None) -> str:
+    """What became of the records of calls, in the same format; nothing where none are kept."""
+    if recorder is None:
+        return ""
+    counts = recorder.counts
+    lines = ["# TYPE mcp_gateway_audit_records_total counter"]
+    for outcome, count in (("written", counts.records), ("dropped", counts.dropped)):
+        lines.append(f'mcp_gateway_audit_records_total{{outcome="{outcome}"}} {count}')
+    lines.append("# TYPE mcp_gateway_audit_failures_total counter")
+    for kind, count in (("write", counts.failures), ("sync", counts.unsynced)):
+        lines.append(f'mcp_gateway_audit_failures_total{{kind="{kind}"}} {count}')
+    lines.append("# TYPE mcp_gateway_audit_unrecorded_calls_total counter")
+    for outcome, count in (("refused", counts.refused), ("allowed", counts.allowed)):
+        lines.append(f'mcp_gateway_audit_unrecorded_calls_total{{outcome="{outcome}"}} {count}')
+    lines.append("# TYPE mcp_gateway_audit_failing gauge")
+    lines.append(f"mcp_gateway_audit_failing {int(recorder.failing)}")
     return "\n".join(lines) + "\n"
 
 

@@ -24,11 +24,12 @@ def refuse_conflicts(compiled: Mapping[str, Catalog]) -> None:
 
 
 def refuse_rebinding(old: Settings, new: Settings) -> None:
-    """Listeners and keys are fixed at start; changing them needs a restart, and saying so beats ignoring it."""
+    """Some is fixed at start: changing it needs a restart, and saying so beats ignoring it."""
     fixed = (
         ("server", old.server, new.server),
         ("state", _fixed_state(old.state), _fixed_state(new.state)),
         ("egress", old.gateway.egress, new.gateway.egress),
+        ("telemetry.audit", old.telemetry.audit, new.telemetry.audit),
     )
     problems = [
         Problem("gateway.yaml", 0, 0, f"`{name}` changed: restart the gateway to apply it", "the rest can be reloaded")

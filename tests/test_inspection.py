@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway import inspection
+from mcp_gateway.envelopes.policy.budgets.alerts import Alerts
+from mcp_gateway.envelopes.policy.budgets.settling import BudgetTallies, Settling
+from mcp_gateway.envelopes.policy.budgets.store import MemoryStore
 from mcp_gateway.envelopes.policy.bulkhead import Places
 from mcp_gateway.envelopes.policy.limits.limit import LimitTallies
 from mcp_gateway.envelopes.safety.engine import GuardTallies
@@ -96,3 +99,19 @@ def test_what_guardrails_said_and_what_came_of_it_are_counters() -> None:
         'mcp_gateway_guardrail_judgements_total{guardrail="global/pii-redaction",'
         'hook="mcp_tool_post_invoke_guardrails",verdict="deny",action="mutate"} 3',
     ]
+
+
+@given(st.dictionaries(ids, st.integers(1, 1 << 60), max_size=4))
+def test_whatever_a_budget_is_called_the_totals_are_read_back(counts: dict[str, int]) -> None:
+    tallies = BudgetTallies(*(Counter(counts) for _ in range(6)))
+    alerts = Alerts()
+    alerts.counts.update({(budget, "sent"): count for budget, count in counts.items()})
+    shown = inspection.budgets(Settling(MemoryStore(), tallies), alerts)
+    labelled = "\n".join(line for line in shown[:-1].split("\n") if line.startswith("#") or "{" in line) + "\n"
+    outcomes = ("matched", "refused", "would_refuse", "failed_open", "failed_closed", "unsettled")
+    assert read(labelled) == {
+        **{("mcp_gateway_budget_requests_total", id, out): count for id, count in counts.items() for out in outcomes},
+        **{("mcp_gateway_budget_alerts_total", id, "sent"): count for id, count in counts.items()},
+    }
+    assert "\nmcp_gateway_budget_store_failures_total 0\n" in shown
+    assert "\nmcp_gateway_budget_overflows_total 0\n" in shown

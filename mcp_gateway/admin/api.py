@@ -12,8 +12,8 @@ from mcp_gateway.admin.connections import connection_routes
 from mcp_gateway.admin.control import Control
 
 
-def build(control: Control, *, version: str) -> FastAPI:
-    """The routes of the control plane over `control`."""
+def build(control: Control, *, version: str, metrics: bool = True) -> FastAPI:
+    """The routes of the control plane over `control`, /metrics among them if `metrics` says so."""
     app = FastAPI(
         title="MCP gateway control plane",
         version=version,
@@ -29,10 +29,6 @@ def build(control: Control, *, version: str) -> FastAPI:
     async def readyz() -> JSONResponse:
         ready, why = control.ready()
         return JSONResponse({"ready": ready, "detail": why}, status_code=200 if ready else 503)
-
-    @app.get("/metrics", tags=["health"], summary="Prometheus text format", response_class=PlainTextResponse)
-    async def metrics() -> PlainTextResponse:
-        return PlainTextResponse(control.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.post("/reload", tags=["configuration"], summary="Compile the configuration anew and swap it in")
     async def reload() -> JSONResponse:
@@ -57,6 +53,14 @@ def build(control: Control, *, version: str) -> FastAPI:
     async def snapshot() -> dict[str, Any]:
         return control.snapshot()
 
+    if metrics:
+        _metrics_route(app, control)
     connection_routes(app, control)
     access_routes(app, control)
     return app
+
+
+def _metrics_route(app: FastAPI, control: Control) -> None:
+    @app.get("/metrics", tags=["health"], summary="Prometheus text format", response_class=PlainTextResponse)
+    async def metrics() -> PlainTextResponse:
+        return PlainTextResponse(control.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -40,7 +40,7 @@ class Control(Protocol):
         ...
 
     def metrics(self) -> str:
-        """Counters and gauges in the Prometheus text format."""
+        """What is counted and measured, in the Prometheus text format."""
         ...
 
     async def reload(self) -> Reloaded:

@@ -7,32 +7,10 @@ does not name is looked at and rewritten like any text, so that nothing passes f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
-
-class Handling(Enum):
-    """What a field of the protocol is to guardrails."""
-
-    TEXT = auto()
-    """Looked at and rewritten; what is found in a list under it too."""
-
-    FIXED = auto()
-    """Looked at, never rewritten: an address, an identifier or a word of the protocol means something as it is."""
-
-    BINARY = auto()
-    """Base64: what it holds is looked at."""
-
-    PARTS = auto()
-    """An object of the protocol, or a list of them."""
-
-    NAMED = auto()
-    """An object whose keys the other side chose and whose values are objects of the protocol."""
-
-    FREE = auto()
-    """Anything: every key and every value below it is looked at."""
-
+from mcp_gateway.envelopes.safety.grammar import Grammar, Handling
 
 FIELDS: Final[Mapping[str, Handling]] = MappingProxyType(
     {
@@ -77,11 +55,14 @@ FIELDS: Final[Mapping[str, Handling]] = MappingProxyType(
 )
 """Field → how it carries text, wherever the protocol has it. `data` of an image or a sound is binary."""
 
-LINK: Final = "resource_link"
-"""The type of content whose `name` is for people: elsewhere a name finds something."""
-
-BINARY_TYPES: Final = frozenset({"image", "audio"})
-"""Types of content whose `data` is base64."""
-
-OPAQUE: Final = frozenset({"requestState", "progressToken"})
-"""Fields of a message itself, not of its parts, that are for the other end alone: given back as they came."""
+MCP: Final = Grammar(
+    FIELDS,
+    typed=MappingProxyType(
+        {
+            "data": MappingProxyType(dict.fromkeys(("image", "audio"), Handling.BINARY)),
+            # The name of a link is for people: elsewhere a name finds something.
+            "name": MappingProxyType({"resource_link": Handling.TEXT}),
+        }
+    ),
+    opaque=frozenset({"requestState", "progressToken"}),
+)

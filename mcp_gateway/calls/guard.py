@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Sequence
 from functools import partial
 
 from mcp_gateway.calls.fits import Fits
-from mcp_gateway.calls.guarding import Guarding, message_of, refusal
+from mcp_gateway.calls.guarding import Guarding, message_of
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.core.errors import Rejected
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.policy.authorize import Authorize, Permitted
+from mcp_gateway.envelopes.safety.gate import refusal
 from mcp_gateway.envelopes.safety.rules import Chosen
 from mcp_gateway.envelopes.safety.verdict import Hook
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from mcp_gateway.calls.charge import ChargeCalls
 from mcp_gateway.calls.connect import AskToConnect
+from mcp_gateway.calls.enter import EnterCalls
 from mcp_gateway.calls.guard import Guard
 from mcp_gateway.calls.guard_link import GuardLink
+from mcp_gateway.calls.intend import RecordIntent
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.calls.scopes import RequireScopes
 from mcp_gateway.calls.state import SealState
@@ -34,6 +37,9 @@ def inner(
     server_places: Bulkhead[Invocation, Result] | None = None,
     breaker: Breaker[Invocation, Result],
     bulkhead: Bulkhead[Invocation, Result],
+    record_intent: RecordIntent | None = None,
+    charge_calls: ChargeCalls | None = None,
+    enter_calls: EnterCalls | None = None,
     invoke: Invoke,
 ) -> Handler[Invocation, Result]:
     """The inner pipeline, in the order in which an invocation meets it.
@@ -50,7 +56,10 @@ def inner(
     Guardrails stand right behind the door, and go through it again with arguments that they rewrote. The virtual
     server's own places come next: whoever waits for one must hold nothing that other virtual servers share, neither a
     place of the upstream nor the breaker's one probe. The breaker stands before the bulkhead, so that calls to a dead
-    upstream do not take its places.
+    upstream do not take its places. The intent is recorded next, before anything is spent or done: where it cannot be,
+    nothing was. Budgets come last, when nothing but the call itself is left: whatever refuses further out costs
+    nothing, and who waits for a place holds no money back that others could spend meanwhile. The ledger has what was
+    made, and so stands innermost.
     """
     asking: list[Stage[Invocation, Result]] = [] if ask_to_connect is None else [ask_to_connect]
     scopes: list[Stage[Invocation, Result]] = [] if require_scopes is None else [require_scopes]
@@ -59,5 +68,9 @@ def inner(
     before: list[Stage[Invocation, Result]] = [*scopes, *limits, *asking, seal_state, ValidateArguments(), guarded]
     guards: list[Stage[Permitted[Invocation], Result]] = [] if guard is None else [guard]
     own: list[Stage[Permitted[Invocation], Result]] = [] if server_places is None else [server_places]
-    behind: list[Stage[Permitted[Invocation], Result]] = [*guards, *own, breaker, bulkhead]
-    return compose(before, authorize.guarding(compose(behind, invoke)))
+    entered: list[Stage[Permitted[Invocation], Result]] = [] if enter_calls is None else [enter_calls]
+    intended: list[Stage[Permitted[Invocation], Result]] = [] if record_intent is None else [record_intent]
+    charged: list[Stage[Permitted[Invocation], Result]] = [] if charge_calls is None else [charge_calls]
+    behind: list[Stage[Permitted[Invocation], Result]] = [*guards, *own, breaker, bulkhead, *intended]
+    paid: list[Stage[Permitted[Invocation], Result]] = [*charged, *entered]
+    return compose(before, authorize.guarding(compose([*behind, *paid], invoke)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from mcp_gateway import __version__
+from mcp_gateway.cli.audit.command import audit
 from mcp_gateway.cli.check import check
 from mcp_gateway.cli.connections import connections
 from mcp_gateway.cli.demo.command import demo
+from mcp_gateway.cli.explain.command import explain
 from mcp_gateway.cli.guardrails.command import guardrails
 from mcp_gateway.cli.keys import keys
 from mcp_gateway.cli.lock.command import lock
@@ -16,6 +18,7 @@ from mcp_gateway.cli.plan.command import plan
 from mcp_gateway.cli.policy.command import policy
 from mcp_gateway.cli.schema import schema
 from mcp_gateway.cli.serve import serve
+from mcp_gateway.cli.usage import usage_command
 from mcp_gateway.cli.vault import vault
 
 app = typer.Typer(
@@ -44,9 +47,12 @@ app.command()(serve)
 app.command()(demo)
 app.command()(check)
 app.command()(schema)
+app.command()(explain)
 app.command()(lock)
 app.command()(migrate)
 app.command()(plan)
+app.command("usage")(usage_command)
+app.add_typer(audit, name="audit")
 app.add_typer(keys, name="keys")
 app.add_typer(connections, name="connections")
 app.add_typer(guardrails, name="guardrails")

@@ -9,17 +9,22 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import structlog
 from watchfiles import awatch
 
+from mcp_gateway import models
 from mcp_gateway.app import Gateway, report_defect
+from mcp_gateway.cli.collecting import collecting
+from mcp_gateway.cli.recording import recorded
 from mcp_gateway.core.asgi.limits import EdgeLimits
 from mcp_gateway.core.asgi.server import EdgeServer, bind, build_server
 from mcp_gateway.core.errors import ConfigurationError, Problem
+from mcp_gateway.envelopes.observability.ledger.ledger import Ledger, StoredLedger
 from mcp_gateway.envelopes.observability.lines import FileLines, LineSink
 from mcp_gateway.identify import Identity
 from mcp_gateway.settings import lock as lock_file
@@ -49,6 +54,17 @@ def load_file(config: Path) -> Settings:
     return load(config, os.environ)
 
 
+def load_models(config: Path) -> Settings:
+    """The same with the LLM plane alone: no virtual servers, and no upstreams are started."""
+    settings = load_file(config)
+    if settings.llm is None:
+        raise ConfigurationError(
+            [Problem(str(config), 0, 0, "there is no `models`: expected the path of a models.yaml")]
+        )
+    bare = settings.gateway.model_copy(update={"upstreams": MappingProxyType({})})
+    return replace(settings, gateway=bare, servers=MappingProxyType({}))
+
+
 @contextlib.asynccontextmanager
 async def running(
     settings: Settings, load_again: Callable[[], Settings], *, records: LineSink, trace: bool
@@ -68,13 +84,50 @@ async def running(
             report=report_defect,
         )
         try:
-            gateway = Gateway(settings, identity=identity, load=load_again, records=records, trace=trace)
-            async with _serving(gateway, settings, (data, control)):
-                await gateway.start()
-                _settle_memory()
-                yield Running(gateway, f"http://{server.host}:{data_port}", f"http://{admin.host}:{control_port}")
+            async with (
+                _ledger(settings, identity) as ledger,
+                recorded(settings, identity.keys, records) as sink,
+                collecting(settings) as telemetry,
+            ):
+                gateway = Gateway(
+                    settings,
+                    identity=identity,
+                    load=load_again,
+                    records=sink,
+                    ledger=ledger,
+                    telemetry=telemetry,
+                    trace=trace,
+                )
+                async with _serving(gateway, settings, (data, control)):
+                    await gateway.start()
+                    telemetry.start(gateway.metrics)
+                    _settle_memory()
+                    yield Running(gateway, f"http://{server.host}:{data_port}", f"http://{admin.host}:{control_port}")
         finally:
             await identity.close()
+
+
+@contextlib.asynccontextmanager
+async def _ledger(settings: Settings, identity: Identity) -> AsyncIterator[Ledger | None]:
+    """The ledger, where anything is used that costs something. Raises `ConfigurationError`."""
+    if not models.needs_ledger(settings):
+        yield None
+        return
+    spec = settings.state.ledger
+    try:
+        ledger = StoredLedger(
+            identity.state.database, spec.path, tenant=settings.state.tenant, sync=spec.sync, max_bytes=spec.max_size
+        )
+    except OSError as error:
+        told = f"the ledger cannot write to {spec.path}: {error.strerror}"
+        raise ConfigurationError(
+            [Problem("state.ledger.path", 0, 0, told, "give a folder that is writable")]
+        ) from error
+    ledger.start()
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
 
 
 @contextlib.asynccontextmanager
@@ -124,9 +177,18 @@ def _bound(where: str, host: str, port: int) -> Iterator[socket.socket]:
 
 
 async def run(
-    settings: Settings, config: Path, *, watch: bool, trace: bool, announce: Callable[[Running], None]
+    config: Path,
+    load_again: Callable[[Path], Settings],
+    *,
+    watch: bool,
+    trace: bool,
+    announce: Callable[[Running], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM; SIGHUP reloads, and with `watch` so does every change of a file."""
+    """Serve until SIGINT or SIGTERM; SIGHUP reloads, and with `watch` so does every change of a file.
+
+    Raises `ConfigurationError`.
+    """
+    settings = load_again(config)
     log = structlog.get_logger("gateway")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -134,7 +196,7 @@ async def run(
     asked = asyncio.Event()
     # From the start: a process that is still starting must not end because somebody asked it to reload.
     loop.add_signal_handler(signal.SIGHUP, asked.set)
-    async with running(settings, lambda: load_file(config), records=records, trace=trace) as here:
+    async with running(settings, lambda: load_again(config), records=records, trace=trace) as here:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         reloading = loop.create_task(_reload_when(asked, here.gateway))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import orjson
 import typer
@@ -13,14 +15,37 @@ import typer
 from mcp_gateway.settings.jsonschema import (
     GATEWAY,
     GUARDRAILS,
+    MODELS,
+    ROUTING,
     VIRTUAL_SERVER,
     gateway_schema,
     guardrails_schema,
+    models_schema,
+    routing_schema,
     virtual_server_schema,
 )
 
 UNUSABLE = 2
 """Exit code for a folder that cannot be written."""
+
+_FILES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "gateway": GATEWAY,
+        "virtual-server": VIRTUAL_SERVER,
+        "guardrails": GUARDRAILS,
+        "models": MODELS,
+        "routing": ROUTING,
+    }
+)
+_SCHEMAS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = MappingProxyType(
+    {
+        GATEWAY: gateway_schema,
+        VIRTUAL_SERVER: virtual_server_schema,
+        GUARDRAILS: guardrails_schema,
+        MODELS: models_schema,
+        ROUTING: routing_schema,
+    }
+)
 
 
 class Which(StrEnum):
@@ -29,11 +54,13 @@ class Which(StrEnum):
     gateway = "gateway"
     virtual_server = "virtual-server"
     guardrails = "guardrails"
+    models = "models"
+    routing = "routing"
 
     @property
     def file(self) -> str:
         """Where its schema is written."""
-        return {"gateway": GATEWAY, "virtual-server": VIRTUAL_SERVER, "guardrails": GUARDRAILS}[self.value]
+        return _FILES[self.value]
 
 
 def schema(
@@ -42,19 +69,18 @@ def schema(
     json_: bool = typer.Option(False, "--json", help="Print which files were written as one JSON object."),
     config: Path | None = typer.Option(None, "--config", "-c", hidden=True, help="Accepted, as by every command."),
 ) -> None:
-    """Write gateway.schema.json, virtual-server.schema.json and guardrails.schema.json, or print one of them."""
-    schemas = {GATEWAY: gateway_schema(), VIRTUAL_SERVER: virtual_server_schema(), GUARDRAILS: guardrails_schema()}
+    """Write a schema for each kind of file (gateway.schema.json and so on), or print one of them."""
     if show is not None:
-        _print(schemas[show.file])
+        _print(_SCHEMAS[show.file]())
         return
     try:
         output.mkdir(parents=True, exist_ok=True)
-        for name, content in schemas.items():
-            (output / name).write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+        for name, made in _SCHEMAS.items():
+            (output / name).write_bytes(orjson.dumps(made(), option=orjson.OPT_INDENT_2) + b"\n")
     except OSError as error:
         typer.echo(f"cannot write to {output}: {error.strerror}", err=True)
         raise typer.Exit(UNUSABLE) from None
-    written = [str(output / name) for name in schemas]
+    written = [str(output / name) for name in _SCHEMAS]
     if json_:
         _print({"written": written})
         return

@@ -10,7 +10,9 @@
     │  ├─ MetadataRequired       what must be said about a request is not; `faults` names what
     │  ├─ ToolQuarantined        the upstream's tool is not the one that was accepted
     │  ├─ LimitExceeded          a limit decided; `limit` and `retry_after`
+    │  │  └─ BudgetExhausted     the same, of a budget: there is no money or no tokens left
     │  ├─ Overloaded             the gateway itself is at capacity; `retry_after`
+    │  ├─ AuditUnavailable       what the call may change could not be recorded before
     │  ├─ ConnectionRequired     a person must act first; `link`
     │  │  └─ UrlElicitation      the same, for a handshake-era client that opens links; `elicitation`
     │  └─ Invalid                the request is wrong; `pointer` is a JSON pointer to what
@@ -135,6 +137,12 @@ class LimitExceeded(Refusal):
         self.retry_after = retry_after
 
 
+class BudgetExhausted(LimitExceeded):
+    """A budget has no room for what is asked. `limit` is its id; `retry_after` None where it is for good."""
+
+    reason = "budget_exhausted"
+
+
 class Overloaded(Refusal):
     """The gateway is at capacity. `retry_after` is in seconds."""
 
@@ -143,6 +151,12 @@ class Overloaded(Refusal):
     def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class AuditUnavailable(Refusal):
+    """The record of calls cannot be written, and nothing is changed without it. Nothing was sent to an upstream."""
+
+    reason = "audit_unavailable"
 
 
 class ConnectionRequired(Refusal):
@@ -186,7 +200,7 @@ class UnknownMethod(Invalid):
 
 
 class UnknownName(Invalid):
-    """No such tool or prompt; one that the principal may not see gives the same answer."""
+    """No such tool, prompt or model; one that the principal may not see gives the same answer."""
 
     reason = "unknown_name"
 

@@ -35,7 +35,7 @@ class Sealer:
         """`keys` are at least 32 random bytes each; the first one seals."""
         if not keys:
             raise ValueError("a sealer needs at least one key")
-        derived = [_derive(key, purpose) for key in keys]
+        derived = [derive(key, purpose) for key in keys]
         self._keys = {key_id: AESGCM(key) for key_id, key in derived}
         self._first = derived[0][0]
 
@@ -62,7 +62,8 @@ class Sealer:
             raise SealBroken from error
 
 
-def _derive(key: bytes, purpose: str) -> tuple[bytes, bytes]:
+def derive(key: bytes, purpose: str) -> tuple[bytes, bytes]:
+    """The key of `purpose` that is made of `key`, after four bytes that name it and tell nothing of it."""
     if len(key) < 32:
         raise ValueError("a sealing key needs at least 32 bytes")
     derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"mcp-gateway/" + purpose.encode()).derive(key)

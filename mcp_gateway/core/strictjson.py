@@ -77,7 +77,8 @@ def loads(raw: bytes, limits: JsonLimits = DOWNSTREAM) -> Any:
         value = jiter.from_json(raw, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="keys")
     except ValueError as error:
         raise _translate(str(error), raw, limits) from None
-    _walk(value, limits, check_strings=len(raw) > limits.string)
+    # No key and no string is longer than the text that it stands in.
+    _walk(value, limits, check_keys=len(raw) > limits.key, check_strings=len(raw) > limits.string)
     return value
 
 
@@ -110,7 +111,7 @@ _STRICT_TYPES: Final = (
 )
 
 
-def _walk(root: Any, limits: JsonLimits, *, check_strings: bool) -> None:
+def _walk(root: Any, limits: JsonLimits, *, check_keys: bool, check_strings: bool) -> None:
     """Check every node, level by level, so that depth needs no bookkeeping per node."""
     if type(root) is not dict and type(root) is not list:
         _check_scalar(root, limits)
@@ -125,20 +126,22 @@ def _walk(root: Any, limits: JsonLimits, *, check_strings: bool) -> None:
         for container in level:
             nodes += len(container)
             if type(container) is dict:
-                for key in container:
-                    if len(key) > short_key and len(key.encode()) > key_limit:
-                        raise JsonLimitError(f"an object key longer than {key_limit} bytes")
+                if check_keys:
+                    for key in container:
+                        if len(key) > short_key and len(key.encode()) > key_limit:
+                            raise JsonLimitError(f"an object key longer than {key_limit} bytes")
                 values: Any = container.values()
             else:
                 values = container
             for value in values:
                 kind = type(value)
-                if kind is dict or kind is list:
+                if kind is str:
+                    if check_strings:
+                        _check_scalar(value, limits)
+                elif kind is dict or kind is list:
                     below.append(value)
-                elif (
-                    (kind is int and not -_INTEGER_END < value < _INTEGER_END)
-                    or (kind is float and not -_INFINITY < value < _INFINITY)
-                    or (check_strings and kind is str)
+                elif (kind is int and not -_INTEGER_END < value < _INTEGER_END) or (
+                    kind is float and not -_INFINITY < value < _INFINITY
                 ):
                     _check_scalar(value, limits)
         if nodes > limits.nodes:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mcp_gateway.core.metadata import HEADERS as METADATA_HEADERS
+from mcp_gateway.envelopes.observability.traces.context import HEADERS as TRACE_HEADERS
 from mcp_gateway.envelopes.safety.header import HEADERS as GUARDRAIL_HEADERS
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _ROUTING: Final = (b"mcp-protocol-version", b"mcp-method", b"mcp-name", b"mcp-session-id", b"content-type")
 _PARAM: Final = b"mcp-param-"
-_OWN: Final = frozenset(name.encode() for name in (*METADATA_HEADERS, *GUARDRAIL_HEADERS))
+_OWN: Final = frozenset(name.encode() for name in (*METADATA_HEADERS, *GUARDRAIL_HEADERS, *TRACE_HEADERS))
 """Headers that speak to the gateway itself, in both eras."""
 
 

@@ -53,6 +53,7 @@ class Doors(Protocol):
 _PREFIX: Final = "/servers/"
 _SUFFIX: Final = "/mcp"
 _CONNECT: Final = "/connect"
+_MODELS: Final = "/v1/"
 
 
 class DataPlane:
@@ -70,6 +71,7 @@ class DataPlane:
         "_ids",
         "_inflight",
         "_loop",
+        "_models",
         "_modern",
         "_prefix",
         "_report",
@@ -87,8 +89,10 @@ class DataPlane:
         handshake: HandshakeEndpoint,
         report: Report,
         connect: App | None = None,
+        models: App | None = None,
     ) -> None:
-        """`connect` gets everything under `/connect`; it judges the Origin `null` of browsers itself."""
+        """`connect` gets everything under `/connect`; it judges the Origin `null` of browsers itself. `models` gets
+        everything under `/v1`, and answers there for itself."""
         self._served = served
         self._allowed = allowed
         self._inflight = inflight
@@ -97,6 +101,7 @@ class DataPlane:
         self._handshake = handshake
         self._report = report
         self._connect = connect
+        self._models = models
         # Random per process, counted within: unique across restarts and replicas, cheap per request.
         self._prefix = os.urandom(6).hex()
         self._ids = count(1)
@@ -178,8 +183,12 @@ class DataPlane:
         return None
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        """What is no virtual server: documents about them, and pages for people."""
+        """What is no virtual server: models, documents about virtual servers, and pages for people."""
         path: str = scope["path"]
+        if self._models is not None and path.startswith(_MODELS):
+            scope[REQUEST_ID] = request_id
+            await self._models(scope, receive, send)
+            return
         if self._connect is not None and _under_connect(path):
             scope[REQUEST_ID] = request_id
             await self._connect(scope, receive, Accounted(send, request_id))

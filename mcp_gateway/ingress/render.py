@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from mcp_gateway.core.asgi.body import BodyTooLarge
 from mcp_gateway.core.errors import (
+    AuditUnavailable,
     Blocked,
+    BudgetExhausted,
     ConnectionRequired,
     Forbidden,
     GatewayError,
@@ -60,8 +62,10 @@ _CODES: Final[tuple[tuple[type[GatewayError], int, int, int], ...]] = (
     (Blocked, 40301, 200, 200),
     (MetadataRequired, 40302, 200, 200),
     (ToolQuarantined, 40900, 200, 200),
+    (BudgetExhausted, 42901, 200, 200),
     (LimitExceeded, 42900, 200, 200),
     (Overloaded, 50300, 200, 200),
+    (AuditUnavailable, 50301, 200, 200),
     (Unreachable, 50200, 200, 200),
     (ProtocolViolation, 50201, 200, 200),
     (TimedOut, 50400, 200, 200),

@@ -38,7 +38,6 @@ def _refused_listeners(gateway: Document[GatewaySettings], settings: GatewaySett
 
 def notices(
     gateway: GatewaySettings,
-    present: Document[GatewaySettings],
     servers: Sequence[VirtualServerSettings],
     *,
     locked: bool,
@@ -59,20 +58,24 @@ def notices(
     if gateway.server.base_url.startswith("http:") and not gateway.server.public_on_loopback:
         yield "server.public_url is plain http: credentials of callers can be read on the way."
     yield from _unconnectable(gateway)
-    for name, written in (
-        ("models", gateway.models is not None),
-        ("telemetry", present.has("telemetry")),
-    ):
-        if written:
-            yield f"`{name}` has no effect: {NOT_HERE}."
+    yield from _labels(gateway)
     for server in servers:
-        if any(tool.cost for source in server.sources for tool in source.tools.values()):
-            yield f"virtual server `{server.name}`: `cost` has no effect: {NOT_HERE}."
+        if gateway.models is None and any(tool.cost for source in server.sources for tool in source.tools.values()):
+            yield f"virtual server `{server.name}`: `cost` has no effect without `budgets` in models.yaml."
         for source in server.sources:
             if not gateway.upstreams[source.upstream].enabled:
                 yield f"virtual server `{server.name}`: upstream `{source.upstream}` is disabled."
-    if not servers:
+    if not servers and gateway.models is None:
         yield f"No virtual servers in {gateway.virtual_servers}: there is nothing to call."
+
+
+def _labels(gateway: GatewaySettings) -> Iterator[str]:
+    """Labels of metrics that nothing is recorded for."""
+    contract = gateway.metadata
+    named = set() if contract is None else {*contract.keys, *(key for each in contract.stamp for key in each.set)}
+    for label in gateway.telemetry.metric_labels:
+        if label not in named:
+            yield f"telemetry.metric_labels: `{label}` is not in `metadata.keys`: the label is always empty."
 
 
 def _unconnectable(gateway: GatewaySettings) -> Iterator[str]:

@@ -7,15 +7,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Strict, StringConstraints, Tag, model_validator
 
 from mcp_gateway.core.linear import full_match
 from mcp_gateway.core.metadata import MAX_KEY, MAX_KEYS, MAX_VALUE, is_key, is_value
+from mcp_gateway.core.secret import Secret
 from mcp_gateway.settings.addresses import Endpoint
 from mcp_gateway.settings.base import Flag, FrozenMapping, Model, empty_mapping, refusal, section
 from mcp_gateway.settings.rate_limits import Subject
-from mcp_gateway.settings.references import LocalPath
+from mcp_gateway.settings.references import LocalPath, SecretRef
+from mcp_gateway.settings.units import Duration, Size
 
+_NOT_IN_LABELS: Final = re.compile(r"[^a-zA-Z0-9_]")
 _HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(:[0-9]{1,5})?")
 
 
@@ -148,18 +151,69 @@ class EgressSettings(Model):
 class AuditSettings(Model):
     """The record of every call."""
 
-    path: LocalPath = Field(default="data/audit", validate_default=True, description="Folder of the record.")
+    path: LocalPath | None = Field(
+        default=None, description="Folder of the record. Left out, records are lines on standard output only."
+    )
     bodies: Literal["none", "hashes", "redacted"] = Field(
         default="none", description="What of the contents is recorded."
     )
+    sync: Literal["interval", "always"] = Field(
+        default="interval", description="always: what may change something waits until its record is on the disk."
+    )
+    on_failure: Literal["refuse", "allow"] = Field(
+        default="refuse", description="What becomes of calls that may change something while nothing can be recorded."
+    )
+    keep_for: Duration | None = Field(default=None, description="How long files of the record are kept. null: forever.")
+    keep_size: Size | None = Field(default=None, description="Most bytes of a chain's files that are kept. null: all.")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> AuditSettings:
+        if self.path is None:
+            for name in ("bodies", "sync", "on_failure", "keep_for", "keep_size"):
+                if name in self.model_fields_set and getattr(self, name) not in (None, "none"):
+                    raise refusal("this needs a `path` that the record is kept in", at=(name,))
+        return self
+
+
+def _field_value(value: Secret) -> Secret:
+    text = value.reveal()
+    if not text.isascii() or not text.isprintable():
+        raise refusal("the secret cannot stand in a header: expected visible ASCII characters")
+    return value
+
+
+_CollectorField = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
+_CollectorValue = Annotated[SecretRef, AfterValidator(_field_value)]
 
 
 class TelemetrySettings(Model):
     """Traces, metrics and the audit record."""
 
-    otlp_endpoint: Endpoint | None = Field(default=None, description="Where traces are sent.")
+    otlp_endpoint: Endpoint | None = Field(
+        default=None, description="The collector that traces and metrics are sent to; null makes none."
+    )
+    otlp_protocol: Literal["http", "grpc"] = Field(default="http", description="How the collector is spoken to.")
+    otlp_headers: FrozenMapping[_CollectorField, _CollectorValue] = Field(
+        default_factory=empty_mapping, description="Header fields for the collector, as env:NAME or file:/path."
+    )
     trace_ratio: Annotated[float, Strict()] = Field(
         default=1.0, ge=0, le=1, description="Share of requests that are traced."
     )
     prometheus: Flag = Field(default=True, description="Serve /metrics on the control plane.")
+    metric_labels: tuple[MetadataName, ...] = Field(
+        default=(), max_length=8, description="Keys of `metadata.keys` that become labels of metrics."
+    )
     audit: AuditSettings = section()
+
+    @model_validator(mode="after")
+    def _labels_apart(self) -> TelemetrySettings:
+        seen: set[str] = set()
+        for index, key in enumerate(self.metric_labels):
+            label = _NOT_IN_LABELS.sub("_", key)
+            if label in seen:
+                raise refusal(
+                    "an earlier key is the same label: others than letters, digits and _ become _",
+                    at=("metric_labels", index),
+                )
+            seen.add(label)
+        return self

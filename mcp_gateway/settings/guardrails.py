@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, Strict, ValidationInfo, model_validator
 
-from mcp_gateway.settings.base import FrozenMapping, Model, Name, Text, empty_mapping, refusal, section
+from mcp_gateway.settings.base import Flag, FrozenMapping, Model, Name, Text, empty_mapping, refusal, section
 from mcp_gateway.settings.guardrail_spellings import conditions, kind, renamed
 from mcp_gateway.settings.rate_limits import Subject
 from mcp_gateway.settings.references import is_reference, resolve_secret
@@ -25,6 +25,7 @@ HOOKS: Final = (
 )
 
 Priority = Annotated[int, Strict(), Field(ge=0, le=10_000)]
+Failures = Annotated[int, Strict(), Field(ge=1, le=10_000)]
 Kind = Annotated[str, Strict(), BeforeValidator(kind)]
 
 
@@ -47,6 +48,13 @@ def _secrets(value: object, info: ValidationInfo) -> object:
 Config = Annotated[FrozenMapping[str, Any], BeforeValidator(_secrets)]
 
 
+class GuardrailCircuitSettings(Model):
+    """When a guardrail that keeps failing is left alone."""
+
+    failures: Failures = Field(default=5, description="Failures in a row after which it is left alone.")
+    cooldown: Duration = Field(default=10.0, description="Time until it is asked again, for one call.")
+
+
 class GuardrailSettings(Model):
     """One guardrail."""
 
@@ -61,6 +69,7 @@ class GuardrailSettings(Model):
     )
     priority: Priority = Field(default=1, description="Of several that mutate, lower ones come first.")
     timeout: Duration = Field(default=5.0, description="How long it may take.")
+    circuit: GuardrailCircuitSettings = section()
     config: Config = Field(default_factory=empty_mapping, description="Options of its type.")
 
     @model_validator(mode="before")
@@ -135,6 +144,15 @@ class GuardrailsSettings(Model):
     type: Literal["gateway-guardrails-config"] | None = Field(default=None, description="Ignored.")
     groups: tuple[GroupSettings, ...] = Field(default=(), description="Guardrails, besides the bundled ones.")
     rules: tuple[GuardrailRuleSettings, ...] = Field(default=(), description="Which calls they look at.")
+    parallel: Flag = Field(
+        default=True,
+        description="true: guardrails that only refuse look at prompts while models answer; nothing leaves before.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spellings(cls, value: object) -> object:
+        return renamed(value, {"enable_parallel_execution": "parallel"})
 
     @model_validator(mode="after")
     def _names_differ(self) -> GuardrailsSettings:

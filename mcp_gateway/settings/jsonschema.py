@@ -11,12 +11,16 @@ from pydantic_core.core_schema import WithDefaultSchema
 
 from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.guardrails import GuardrailsSettings
+from mcp_gateway.settings.models import ModelsSettings
+from mcp_gateway.settings.routing import RoutingDocument
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 GATEWAY: Final = "gateway.schema.json"
 VIRTUAL_SERVER: Final = "virtual-server.schema.json"
 GUARDRAILS: Final = "guardrails.schema.json"
+MODELS: Final = "models.schema.json"
+ROUTING: Final = "routing.schema.json"
 
 
 class _FileSchema(GenerateJsonSchema):
@@ -52,3 +56,13 @@ def virtual_server_schema() -> dict[str, Any]:
 def guardrails_schema() -> dict[str, Any]:
     """The JSON Schema of the file of guardrails."""
     return _schema(GuardrailsSettings, "guardrails.yaml")
+
+
+def models_schema() -> dict[str, Any]:
+    """The JSON Schema of the file of the LLM plane."""
+    return _schema(ModelsSettings, "models.yaml")
+
+
+def routing_schema() -> dict[str, Any]:
+    """The JSON Schema of a document of rules that choose targets."""
+    return _schema(RoutingDocument, "Routing")

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from mcp_gateway.core.errors import ConfigurationError, Problem
+from mcp_gateway.settings import llm as llm_files
 from mcp_gateway.settings import lock as lock_file
 from mcp_gateway.settings.availability import notices, refused
 from mcp_gateway.settings.consistency import check_together
@@ -71,6 +72,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     problems.extend(refused(gateway))
     policies = _policies(gateway.model, problems)
     guardrails = _guardrails(gateway.model, resolver, problems)
+    llm = llm_files.read_llm(gateway.model, resolver, problems)
     locked = lock_file.contents(path.parent, problems)
     lock = lock_file.read_into(locked, str(path.parent / lock_file.NAME), problems)
     beside = [*((each, text.encode()) for each, text in policies or ())]
@@ -79,22 +81,31 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     models = [server.model for server in servers if server.model is not None]
     if problems or gateway.model is None:
         raise ConfigurationError(_in_order(problems, [path, *(server.path for server in servers)]))
+    llm_settings = None if llm is None else llm.settings()
+    documents = [
+        gateway,
+        *servers,
+        *([] if guardrails is None else [guardrails]),
+        *(() if llm is None else llm.documents),
+    ]
     return Settings(
         gateway=gateway.model,
         servers=MappingProxyType({model.name: model for model in models}),
         base_dir=path.parent,
         files=tuple(sorted({*resolver.files, *(each for each, _ in beside)})),
         folders=(folder, *_policy_folders(gateway.model)),
-        digest=_digest(
-            [*_contents([gateway, *servers, *([] if guardrails is None else [guardrails])]), *beside], path.parent
-        ),
+        digest=_digest([*_contents(documents), *beside], path.parent),
         policies=policies,
         guardrails=guardrails,
+        llm=llm_settings,
         lock=lock,
         environment=MappingProxyType(
             {k: v for k, v in environ.items() if k.upper() in _INHERITED or k.startswith("LC_")}
         ),
-        notices=tuple(notices(gateway.model, gateway, models, locked=lock is not None)),
+        notices=(
+            *notices(gateway.model, models, locked=lock is not None),
+            *(() if llm_settings is None else llm_files.notices(llm_settings)),
+        ),
     )
 
 

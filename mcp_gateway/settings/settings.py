@@ -11,6 +11,7 @@ from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.governance import TelemetrySettings
 from mcp_gateway.settings.guardrails import GuardrailsSettings
 from mcp_gateway.settings.identity import IdentitySettings
+from mcp_gateway.settings.llm import LlmSettings
 from mcp_gateway.settings.lock import Lock
 from mcp_gateway.settings.server import LimitSettings, ServerSettings
 from mcp_gateway.settings.state import StateSettings
@@ -27,6 +28,7 @@ class Settings:
     files (not of secrets, so it may be shown): equal digests with different secrets compare unequal by `==`.
     `policies` are the files and texts of the policies, None where the configuration has none. `guardrails` is the file
     of that name, kept whole: what is wrong with an instance is seen by the room that understands it, and shown there.
+    `llm` is the LLM plane, None where the configuration has none.
     `lock` holds the accepted tool definitions, None without a lock file.
     `environment` is the harmless part of the environment, for child processes. `notices` are for people.
     """
@@ -40,6 +42,7 @@ class Settings:
     environment: Mapping[str, str]
     policies: tuple[tuple[Path, str], ...] | None = None
     guardrails: Document[GuardrailsSettings] | None = None
+    llm: LlmSettings | None = None
     lock: Lock | None = None
     notices: tuple[str, ...] = ()
 

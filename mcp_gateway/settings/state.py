@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
 from mcp_gateway.core.secret import REDACTED, Secret
-from mcp_gateway.settings.base import Model, Name, refusal
-from mcp_gateway.settings.references import SECRET_SCHEMA, is_reference, resolve_secret, resolver_of
+from mcp_gateway.settings.base import Model, Name, refusal, section
+from mcp_gateway.settings.references import SECRET_SCHEMA, LocalPath, is_reference, resolve_secret, resolver_of
+from mcp_gateway.settings.units import Size
 from mcp_gateway.settings.words import holds_password
 
 DEFAULT_KEY: Final = "file:data/keys/k1"
@@ -104,6 +105,17 @@ Redis = Annotated[
 Key = Annotated[EncryptionKey, PlainValidator(_key), PlainSerializer(_shown_key, return_type=str), SECRET_SCHEMA]
 
 
+class LedgerSettings(Model):
+    """Where entries wait on this machine until the database has them."""
+
+    path: LocalPath = Field(default="data/ledger", validate_default=True, description="A folder.")
+    sync: Literal["interval", "always"] = Field(
+        default="interval",
+        description="When they are forced to the disk: soon, or at once. A killed process loses none either way.",
+    )
+    max_size: Size = Field(default=1 << 30, description="The most that waits; beyond, entries are dropped and counted.")
+
+
 class StateSettings(Model):
     """Database, shared store and keys. The URLs may hold passwords, so they are secrets."""
 
@@ -115,6 +127,7 @@ class StateSettings(Model):
     redis: Redis = Field(
         default=None, description="redis://… shares limits, budgets, locks and parked calls between replicas."
     )
+    ledger: LedgerSettings = section()
     tenant: Name = Field(default="default", description="Keeps gateways that share a database apart.")
     encryption_keys: tuple[Key, ...] = Field(
         default=(DEFAULT_KEY,),

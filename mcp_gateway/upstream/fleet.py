@@ -15,6 +15,7 @@ from mcp_gateway.core.egress.tls import TlsFiles
 from mcp_gateway.core.errors import Unreachable
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.observability.traces.tracer import traced_in
 from mcp_gateway.envelopes.policy.authorize import Permitted
 from mcp_gateway.upstream.connect import Connector
 from mcp_gateway.upstream.connect_http import HttpConnector
@@ -22,6 +23,7 @@ from mcp_gateway.upstream.connect_stdio import StdioConnector
 from mcp_gateway.upstream.credentials import Credentials, FixedHeaders
 from mcp_gateway.upstream.health import Health
 from mcp_gateway.upstream.spec import AuthSpec, HeaderAuthSpec, HttpSpec, Log, Reach, StdioSpec, UpstreamSpec
+from mcp_gateway.upstream.tracing import ask
 from mcp_gateway.upstream.unusable import UnusableConnector
 from mcp_gateway.upstream.upstream import Upstream
 
@@ -131,6 +133,9 @@ class Fleet:
         upstream = self._upstreams.get(invocation.upstream)
         if upstream is None:
             raise Unreachable("the upstream is no longer configured", sent=False, upstream=invocation.upstream)
+        traced = traced_in(invocation.call.trail)
+        if traced is not None:
+            return ask(upstream.invoke, invocation, traced, upstream.peer)
         return upstream.invoke(invocation)
 
     def acquaint(self, principal: Principal, upstreams: Iterable[str], deadline: float) -> Awaitable[object] | None:

@@ -11,6 +11,7 @@ from typing import Final
 from mcp_gateway.core import mcp_headers
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import ProtocolViolation
+from mcp_gateway.envelopes.observability.traces.context import HEADERS as TRACE_HEADERS
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -56,8 +57,13 @@ def carried_fields(extra: Mapping[str, str]) -> Fields:
 
 
 def standing_headers(extra: Mapping[str, str]) -> dict[str, str]:
-    """What of one request's headers also belongs to the session's housekeeping: credentials, nothing of MCP's."""
-    return {name: value for name, value in extra.items() if not name.lower().startswith("mcp-")}
+    """What of one request's headers also belongs to the session's housekeeping: credentials, nothing of MCP's, and no
+    context of the one request's trace."""
+    return {
+        name: value
+        for name, value in extra.items()
+        if not name.lower().startswith("mcp-") and name.lower() not in TRACE_HEADERS
+    }
 
 
 def media_type(headers: Mapping[bytes, bytes]) -> bytes:

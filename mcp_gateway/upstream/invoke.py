@@ -24,6 +24,7 @@ from mcp_gateway.upstream.normalize import from_handshake, from_modern
 from mcp_gateway.upstream.pool import Caller, Key, SessionPool
 from mcp_gateway.upstream.relay import Relay
 from mcp_gateway.upstream.streamable import Refused
+from mcp_gateway.upstream.tracing import carried
 from mcp_gateway.upstream.wire import MODERN, Conversation, Exchange
 
 _AT_ONCE: Final = 1.0
@@ -153,13 +154,14 @@ class Invoke:
         if conversation.version == MODERN:
             return from_modern(await conversation.request(method, params, exchange))
         caller = caller_of(invocation.call)
-        exchange = self._handshake_exchange(invocation.call, caller, fields, deadline)
+        exchange = self._handshake_exchange(invocation.call, caller, carried(invocation, fields), deadline)
         return await self._once(invocation, caller, exchange, conversation)
 
     def _modern_exchange(
         self, invocation: Invocation, headers: Fields, deadline: float, mirrored: HeaderMap | None = None
     ) -> Exchange:
         call = invocation.call
+        headers = carried(invocation, headers)
         client = call.client
         capabilities = client.capabilities
         if capabilities:
@@ -186,7 +188,7 @@ class Invoke:
 
     async def _handshake(self, invocation: Invocation, fields: Fields, main: Conversation, deadline: float) -> Result:
         principal, caller = invocation.call.principal, caller_of(invocation.call)
-        exchange = self._handshake_exchange(invocation.call, caller, fields, deadline)
+        exchange = self._handshake_exchange(invocation.call, caller, carried(invocation, fields), deadline)
         began = self._loop.time()
         try:
             return await self._once(invocation, caller, exchange, main)

@@ -26,6 +26,7 @@ from mcp_gateway.upstream.subscribe_handshake import HandshakeFollowing, Held
 from mcp_gateway.upstream.subscribe_modern import OPEN_SECONDS, ModernFollowing
 from mcp_gateway.upstream.subscriptions import Following, OnUpdate, Subscriptions
 from mcp_gateway.upstream.supervise import Supervisor
+from mcp_gateway.upstream.tracing import peer_of
 from mcp_gateway.upstream.wire import MODERN, Conversation, Exchange
 
 MOST_PROCESSES: Final = 64
@@ -55,6 +56,7 @@ class Upstream:
         """Call it inside the running loop. `publish` and `recovered` must not raise or wait."""
         self.name = name
         self.spec = spec
+        self.peer = peer_of(spec)
         self._connector = connector
         self._credentials = credentials
         self._log = log.bind(upstream=name)

@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from tests.bench.sites import HANDSHAKE, META, MODERN, Era, Site, result
+from tests.bench.payloads import arguments, result
+from tests.bench.sites import HANDSHAKE, META, MODERN, Era, Site
 from tests.bench.wire import EVENT_STREAM, HttpMessage, events
 
 Method = Literal["tools/call", "tools/list"]
@@ -44,7 +45,7 @@ def template(target: Target, session: bytes = b"") -> bytes:
     """One request of the measured kind, with `MARK` for its number: its id, its argument and its progress token."""
     params: dict[str, Any] = {}
     if target.method == "tools/call":
-        params = {"name": target.tool, "arguments": {"key": str(_STAND_IN), "limit": 3}}
+        params = {"name": target.tool, "arguments": arguments(target.site, str(_STAND_IN))}
     meta: dict[str, Any] = dict(META) if target.era == "new" else {}
     if target.progress:
         meta["progressToken"] = _STAND_IN
@@ -90,14 +91,13 @@ def initialize() -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
 
 
-class Judge:
+class Judging:
     """Says what is wrong with an answer. What equals an answer that was parsed and found good, but for its number, is
     good; everything else is parsed."""
 
-    __slots__ = ("_known", "_target")
+    __slots__ = ("_known",)
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self) -> None:
         self._known = b""
 
     def __call__(self, message: HttpMessage, number: bytes) -> str | None:
@@ -116,6 +116,20 @@ class Judge:
         return f"{problem}, in the answer to request {number.decode()}: {message.body[:300]!r}"
 
     def _judge(self, message: HttpMessage, number: int) -> str | None:
+        """None for the right answer. May raise what reading a wrong one raises."""
+        raise NotImplementedError
+
+
+class Judge(Judging):
+    """The judge of what MCP servers answer."""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self._target = target
+
+    def _judge(self, message: HttpMessage, number: int) -> str | None:
         streamed = EVENT_STREAM in message.fields
         if streamed and not message.body.endswith((b"\n\n", b"\r\n\r\n")):
             return "an event that was not ended"
@@ -124,7 +138,7 @@ class Judge:
             return "another request's answer"
         if self._target.method == "tools/list":
             return self._judge_list(answer["result"])
-        wanted = result(str(number))
+        wanted = result(self._target.site, str(number))
         if any(answer["result"].get(key) != value for key, value in wanted.items()):
             return "another result"
         tokens = [one["params"]["progressToken"] for one in before if one["method"] == "notifications/progress"]

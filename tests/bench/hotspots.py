@@ -18,7 +18,7 @@ from rich.table import Table
 
 from tests.bench.load import Sample, drive
 from tests.bench.processes import Cores, announced, gateway, mint
-from tests.bench.scenarios import GOVERNED, SIGNED_IN, Scenario
+from tests.bench.scenarios import SIGNED_IN, Measured
 from tests.support import ROOT
 
 _SHOWN: Final = 45
@@ -36,7 +36,7 @@ class Hotspot:
 
 
 def profile(
-    home: Path, cores: Cores, upstream: int, scenario: Scenario, seconds: float
+    home: Path, cores: Cores, upstream: int, scenario: Measured, seconds: float
 ) -> tuple[Sample, list[Hotspot]]:
     """Run one scenario through a gateway under a profiler; the functions by own time, the longest first."""
     path = home / "profile"
@@ -46,10 +46,10 @@ def profile(
             issuer = stack.enter_context(announced(cores.upstream, "tests.bench.issuer"))
             token = mint(issuer)
         runner = ("-m", "tests.bench.profiled", str(path))
-        begun = gateway(home, cores.gateway, upstream, runner, issuer=issuer, governed=scenario.system == GOVERNED)
+        begun = gateway(home, cores.gateway, upstream, runner, issuer=issuer, system=scenario.system)
         running = stack.enter_context(begun)
         target = scenario.target({scenario.system: running.port}, token)
-        connections = scenario.cell.connections
+        connections = scenario.connections
         uvloop.run(drive(target, connections, warm=0, seconds=1.0))
         running.process.send_signal(signal.SIGUSR1)
         sample = uvloop.run(drive(target, connections, warm=0, seconds=seconds))

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from time import perf_counter_ns
 from typing import Final, cast
 
-from tests.bench.asking import FIRST_NUMBER, MARK, Judge, Target, delete, initialize, post, template
+from tests.bench.asking import FIRST_NUMBER, MARK, Judge, Judging, Target, delete, initialize, post, template
+from tests.bench.models import ModelTarget
 from tests.bench.wire import HttpMessage, Reader
 
 _SPAN: Final = 1_000_000
 """How far the numbers of two connections are apart."""
+
+_EVENT: Final = b"data: "
 
 _PATIENCE: Final = 15.0
 """Seconds for a handshake, and for the last answers after the end."""
@@ -22,34 +25,43 @@ _PATIENCE: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run: answers per second, latencies in milliseconds, how many answers came in all, what was wrong."""
+    """One run: answers per second, latencies in milliseconds, how many answers came in all, what was wrong.
+
+    `first_ms` is the median time to the first event of a stream; `cpu_us` the time on the processor that the gateway
+    took for each answer, in microseconds.
+    """
 
     rps: float
     p50_ms: float
     p99_ms: float
     answers: int
     wrong: tuple[str, ...]
+    first_ms: float = math.nan
+    cpu_us: float = math.nan
 
 
 @dataclass(slots=True)
 class Tally:
     """What all connections of a run count together. `left` bounds the requests of each connection."""
 
-    judge: Judge
+    judge: Judging
     left: int
     measuring: bool = False
     stopping: bool = False
     answers: int = 0
     latencies: list[int] = field(default_factory=list)
+    firsts: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
 
 class Client(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, target: Target, tally: Tally, index: int) -> None:
+    def __init__(self, target: Target | ModelTarget, tally: Tally, index: int) -> None:
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._target = target
+        self._handshake = target if isinstance(target, Target) and target.era == "old" else None
+        self._streams = isinstance(target, ModelTarget) and target.stream
         self._tally = tally
         self._reader = Reader()
         self._transport: asyncio.WriteTransport
@@ -59,19 +71,21 @@ class Client(asyncio.Protocol):
         self._number = FIRST_NUMBER + index * _SPAN
         self._last = self._number + min(tally.left, _SPAN - 1)
         self._sent = 0
+        self._first = 0
         self._running = False
 
     async def open(self) -> None:
         """Connect, and in the handshake era begin a session."""
         await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._target.port)
-        if self._target.era == "old":
-            answered = await self._exchange(post(self._target, initialize()))
+        if self._handshake is not None:
+            answered = await self._exchange(post(self._handshake, initialize()))
             self._session = answered.field(b"mcp-session-id") or b""
             if not self._session:
                 raise RuntimeError(f"no session: HTTP {answered.status} {answered.body[:300]!r}")
             initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-            await self._exchange(post(self._target, initialized, self._session))
-        self._template = template(self._target, self._session)
+            await self._exchange(post(self._handshake, initialized, self._session))
+        target = self._target
+        self._template = target.template() if isinstance(target, ModelTarget) else template(target, self._session)
 
     def start(self) -> None:
         """Begin the loop; `finished` is done when it has ended."""
@@ -80,9 +94,9 @@ class Client(asyncio.Protocol):
 
     async def close(self) -> None:
         """End the session and the connection."""
-        if self._session and not self._running and not self._transport.is_closing():
+        if self._handshake is not None and self._session and not self._running and not self._transport.is_closing():
             try:
-                await self._exchange(delete(self._target, self._session))
+                await self._exchange(delete(self._handshake, self._session))
             except (ConnectionError, TimeoutError) as error:
                 self._tally.wrong.append(f"the session could not be ended: {error!r}")
         self._transport.close()
@@ -105,6 +119,8 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         arrived = perf_counter_ns()
+        if self._streams and not self._first and _EVENT in data:
+            self._first = arrived
         messages = self._reader.feed(data)
         if not messages:
             return
@@ -118,6 +134,8 @@ class Client(asyncio.Protocol):
         tally.answers += 1
         if tally.measuring:
             tally.latencies.append(arrived - self._sent)
+            if self._first:
+                tally.firsts.append(self._first - self._sent)
         problem = tally.judge(message, b"%d" % self._number)
         if problem is not None:
             tally.wrong.append(problem)
@@ -129,6 +147,7 @@ class Client(asyncio.Protocol):
 
     def _next(self) -> None:
         request = self._template.replace(MARK, b"%d" % self._number)
+        self._first = 0
         self._sent = perf_counter_ns()
         self._transport.write(request)
 
@@ -140,9 +159,20 @@ class Client(asyncio.Protocol):
             self.finished.set_result(None)
 
 
-async def drive(target: Target, connections: int, *, warm: float, seconds: float, requests: int = _SPAN) -> Sample:
-    """Load `target` for `seconds` after `warm` seconds that do not count, or until each connection sent `requests`."""
-    tally = Tally(Judge(target), requests)
+async def drive(
+    target: Target | ModelTarget,
+    connections: int,
+    *,
+    warm: float,
+    seconds: float,
+    requests: int = _SPAN,
+    spent: Callable[[], float] = lambda: math.nan,
+) -> Sample:
+    """Load `target` for `seconds` after `warm` seconds that do not count, or until each connection sent `requests`.
+
+    `spent` tells how many seconds the gateway was on a processor so far.
+    """
+    tally = Tally(target.judge() if isinstance(target, ModelTarget) else Judge(target), requests)
     clients = [Client(target, tally, index) for index in range(connections)]
     for client in clients:
         await client.open()
@@ -154,10 +184,10 @@ async def drive(target: Target, connections: int, *, warm: float, seconds: float
         if warm:
             await asyncio.sleep(warm)
         tally.measuring = True
-        began = perf_counter_ns()
+        began, before, already = perf_counter_ns(), spent(), tally.answers
         await _loaded(clients, tally, seconds)
         tally.measuring = False
-        took = perf_counter_ns() - began
+        took, used, answered = perf_counter_ns() - began, spent() - before, tally.answers - already
         tally.stopping = True
         _, unanswered = await asyncio.wait([client.finished for client in clients], timeout=_PATIENCE)
     finally:
@@ -165,7 +195,11 @@ async def drive(target: Target, connections: int, *, warm: float, seconds: float
     tally.wrong += ["no answer"] * len(unanswered)
     for client in clients:
         await client.close()
-    return sample(tally.latencies, took, tally.answers, tally.wrong)
+    return replace(
+        sample(tally.latencies, took, tally.answers, tally.wrong),
+        first_ms=percentile(sorted(tally.firsts), 50) / 1e6,
+        cpu_us=used / answered * 1e6 if answered else math.nan,
+    )
 
 
 async def _loaded(clients: Sequence[Client], tally: Tally, seconds: float) -> None:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from types import MappingProxyType
 from typing import Final
 
 from tests.bench.load import Sample, drive
-from tests.bench.scenarios import DIRECT, FORWARDER, Scenario
+from tests.bench.scenarios import Measured
 
 Round = Mapping[str, Sample]
 """The samples of one round, by scenario."""
@@ -42,32 +43,33 @@ class Figures:
 
 
 async def run_round(
-    scenarios: Sequence[Scenario],
+    scenarios: Sequence[Measured],
     ports: Mapping[str, int],
     plan: Plan,
-    done: Callable[[Scenario], None],
+    done: Callable[[Measured], None],
     token: str = "",
+    spent: Mapping[str, Callable[[], float]] = MappingProxyType({}),
 ) -> Round:
-    """Run every scenario once; `done` hears of each. `token` is for those that need one."""
+    """Run every scenario once; `done` hears of each. `token` is for those that need one. `spent` tells by system how
+    many seconds its process was on a processor so far."""
     samples: dict[str, Sample] = {}
     for scenario in scenarios:
         samples[scenario.name] = await drive(
             scenario.target(ports, token),
-            scenario.cell.connections,
+            scenario.connections,
             warm=plan.warm,
             seconds=plan.seconds,
             requests=plan.requests,
+            spent=spent.get(scenario.system, lambda: math.nan),
         )
         done(scenario)
     return samples
 
 
-def figures(scenario: Scenario, rounds: Sequence[Round]) -> Figures:
+def figures(scenario: Measured, rounds: Sequence[Round]) -> Figures:
     """A scenario's medians. Differences and ratios are taken inside each round, where the machine was the same."""
     own = [samples[scenario.name] for samples in rounds]
-    label = scenario.cell.label
-    direct = [samples[f"{DIRECT}_{label}"] for samples in rounds if f"{DIRECT}_{label}" in samples]
-    forwarded = [samples[f"{FORWARDER}_{label}"] for samples in rounds if f"{FORWARDER}_{label}" in samples]
+    direct, forwarded = ([samples[name] for samples in rounds if name in samples] for name in scenario.yardsticks)
     return Figures(
         rps=round(median(one.rps for one in own), 1),
         p50_ms=_median(4, [one.p50_ms for one in own]),
@@ -83,12 +85,23 @@ def added(name: str, other: str, rounds: Sequence[Round]) -> float | None:
     return _median(4, [samples[name].p50_ms - samples[other].p50_ms for samples in both])
 
 
+def first_added(name: str, other: str, rounds: Sequence[Round]) -> float | None:
+    """The same for the time to the first event of a stream."""
+    both = [samples for samples in rounds if name in samples and other in samples]
+    return _median(4, [samples[name].first_ms - samples[other].first_ms for samples in both])
+
+
+def cpu(name: str, rounds: Sequence[Round]) -> float | None:
+    """What an answer takes of a processor, in microseconds: less noisy than the clock where others are at work."""
+    return _median(1, [samples[name].cpu_us for samples in rounds if name in samples])
+
+
 def _median(digits: int, values: Sequence[float]) -> float | None:
     known = [value for value in values if not math.isnan(value)]
     return round(median(known), digits) if known else None
 
 
-def spread(scenario: Scenario, rounds: Sequence[Round]) -> float:
+def spread(scenario: Measured, rounds: Sequence[Round]) -> float:
     """How far the throughput of the rounds lies apart, as a part of its median: what the machine does by itself."""
     own = [samples[scenario.name].rps for samples in rounds]
     middle = median(own)

@@ -16,12 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench.sites import AUDIENCE, GUARDED, SITES
+from tests.bench.models import LLM_GOVERNED
+from tests.bench.models_config import model_policies, models_yaml
+from tests.bench.scenarios import GOVERNED, GUARDED, OPEN
+from tests.bench.sites import AUDIENCE, SIGNED, SITES
 from tests.support import ROOT
 
 START: Final = 30.0
 STOP: Final = 10.0
 _POLL: Final = 0.005
+
+_CPU_CLOCK: Final = 2
+"""How Linux makes the clock of a process from its id (clock_getcpuclockid(3)): what its scheduler counted."""
 
 _GATEWAY: Final = """\
 server:
@@ -30,11 +36,9 @@ server:
   public_url: http://127.0.0.1:{port}
   admin: {{host: 127.0.0.1, port: {admin}}}
 identity: {identity}
-{policies}
-upstreams:
-{upstreams}
-virtual_servers: virtual_servers/
+{rules}
 """
+_SERVERS: Final = "upstreams:\n{upstreams}\nvirtual_servers: virtual_servers/\n"
 
 
 _OPEN: Final = "{anonymous: loopback}"
@@ -49,6 +53,12 @@ _EXCHANGE: Final = (
 
 
 _LIMIT: Final = "rate_limits: [{id: person, limit: 100000000, unit: calls_per_hour, per: [user]}]\n"
+_GUARDRAILS: Final = """\
+rules:
+  - id: everybody
+    mcp_tool_pre_invoke_guardrails: [global/pii-redaction, global/secrets-detection]
+    mcp_tool_post_invoke_guardrails: [global/pii-redaction, global/secrets-detection]
+"""
 
 POLICIES: Final = 50
 """As many as the policy set of a company may have."""
@@ -56,7 +66,7 @@ POLICIES: Final = 50
 
 def policies() -> str:
     """The policies of the governed gateway: permits by team and by argument, forbids, and one that reads results."""
-    known = [site.name for site in SITES]
+    known = [site.name for site in SITES if not site.full]
     texts = [
         'permit (principal, action in Action::"call_tool", resource);',
         'forbid (principal, action in Action::"call_tool", resource) '
@@ -138,6 +148,10 @@ class Gateway:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
+    def cpu_seconds(self) -> float:
+        """Seconds that it was on a processor so far, all threads together."""
+        return time.clock_gettime((~self.process.pid << 3) | _CPU_CLOCK)
+
     def forget_log(self) -> None:
         """Empty the log: it grows by megabytes a second."""
         os.truncate(self.log, 0)
@@ -151,16 +165,17 @@ def gateway(
     runner: Sequence[str] = ("-m", "mcp_gateway"),
     *,
     issuer: int | None = None,
-    governed: bool = False,
+    system: str = OPEN,
 ) -> Iterator[Gateway]:
-    """A gateway with a virtual server for each site, its log in a file as in production.
+    """A gateway with a virtual server for each site, or before a provider; its log in a file as in production.
 
     With the port of an `issuer`, agents need its tokens, and the upstream gets what it gives for them in exchange.
-    `governed`: with fifty policies, some of which read results, and a limit for each person.
+    A governed `system` has fifty policies, some of which read results, and a limit for each person; a guarded one
+    besides that two guardrails on the arguments of all calls and on their results.
     """
     port, admin = _free_ports(2)
     home.mkdir(exist_ok=True)
-    config = _configure(home, port, admin, upstream, issuer, governed)
+    config = _configure(home, port, admin, upstream, issuer, system)
     log = home / "gateway.log"
     command = [sys.executable, *runner, "serve", "--config", str(config)]
     with log.open("ab") as sink:
@@ -174,35 +189,48 @@ def gateway(
         stop(process)
 
 
-def _configure(home: Path, port: int, admin: int, upstream: int, issuer: int | None, governed: bool) -> Path:
+def _configure(home: Path, port: int, admin: int, upstream: int, issuer: int | None, system: str) -> Path:
+    identity = _OPEN
+    if issuer is not None:
+        (home / "secret").write_text("bench")
+        identity = _SIGNED_IN.format(issuer=f"http://127.0.0.1:{issuer}", audience=AUDIENCE)
+    rules = _models(home, upstream) if system == LLM_GOVERNED else _servers(home, upstream, issuer, system)
+    config = home / "gateway.yaml"
+    config.write_text(_GATEWAY.format(port=port, admin=admin, identity=identity, rules="\n".join(rules)))
+    return config
+
+
+def _models(home: Path, provider: int) -> list[str]:
+    """What the configuration of a gateway before a provider has besides: it is told at which port."""
+    (home / "models.yaml").write_text(models_yaml(provider))
+    (home / "policies").mkdir(exist_ok=True)
+    (home / "policies" / "bench.cedar").write_text(model_policies())
+    return ["policies: {path: policies}", "models: models.yaml"]
+
+
+def _servers(home: Path, upstream: int, issuer: int | None, system: str) -> list[str]:
+    """What the configuration of a gateway with virtual servers has besides."""
+    governed = system in (GOVERNED, GUARDED)
     servers = home / "virtual_servers"
     servers.mkdir(exist_ok=True)
     for site in SITES:
         text = f"name: {site.name}\nsources:\n  - upstream: {site.name}\n{_LIMIT if governed else ''}"
         (servers / f"{site.name}.yaml").write_text(text)
+    rules = []
     if governed:
+        rules.append("policies: {path: policies}")
         (home / "policies").mkdir(exist_ok=True)
         (home / "policies" / "bench.cedar").write_text(policies())
-    guard, auth, identity = "", "{type: none}", _OPEN
+    if system == GUARDED:
+        rules.append("guardrails: guardrails.yaml")
+        (home / "guardrails.yaml").write_text(_GUARDRAILS)
+    prefix, auth = "", "{type: none}"
     if issuer is not None:
-        url = f"http://127.0.0.1:{issuer}"
-        (home / "secret").write_text("bench")
-        guard, auth = GUARDED, _EXCHANGE.format(issuer=url)
-        identity = _SIGNED_IN.format(issuer=url, audience=AUDIENCE)
+        prefix, auth = SIGNED, _EXCHANGE.format(issuer=f"http://127.0.0.1:{issuer}")
     upstreams = "\n".join(
-        f"  {site.name}: {{url: 'http://127.0.0.1:{upstream}{guard}{site.path}', auth: {auth}}}" for site in SITES
+        f"  {site.name}: {{url: 'http://127.0.0.1:{upstream}{prefix}{site.path}', auth: {auth}}}" for site in SITES
     )
-    config = home / "gateway.yaml"
-    config.write_text(
-        _GATEWAY.format(
-            port=port,
-            admin=admin,
-            upstreams=upstreams,
-            identity=identity,
-            policies="policies: {path: policies}" if governed else "",
-        )
-    )
-    return config
+    return [*rules, _SERVERS.format(upstreams=upstreams)]
 
 
 def mint(issuer: int) -> str:

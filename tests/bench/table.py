@@ -17,7 +17,7 @@ def show(console: Console, report: Report) -> None:
     before = ""
     for name, one in report.scenarios.items():
         system = name.partition("_")[0]
-        if system == "direct" and before:
+        if name.startswith(("direct_", "llm_direct_")) and before:
             table.add_section()
         before = system
         table.add_row(
@@ -31,6 +31,12 @@ def show(console: Console, report: Report) -> None:
     console.print(table)
     for label, milliseconds in report.identity_added_ms.items():
         console.print(f"identity adds to the same call ({label}): {_shown(milliseconds, '+.3f')} ms p50")
+    for label, milliseconds in report.guarded_added_ms.items():
+        console.print(f"guardrails add to the same call ({label}): {_shown(milliseconds, '+.3f')} ms p50")
+    for name, figure in report.llm.items():
+        console.print(f"{name}: {_shown(figure, ',.3f')}")
+    if report.guarded_rss_mb is not None:
+        console.print(f"memory of the gateway with guardrails: {report.guarded_rss_mb:.0f} MB")
     console.print(str(report.machine["pinning"]))
     noise = ", ".join(f"{name} {part:.0%}" for name, part in report.noise.items())
     console.print(f"noise (how far the rounds of one scenario lie apart): {noise}", soft_wrap=True)

@@ -21,7 +21,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that one bench found. `identity_added_ms` is what identity adds to the same call, by cell."""
+    """Everything that one bench found. `identity_added_ms` is what identity adds to the same call, by cell, and
+    `guarded_added_ms` what guardrails do; `rss_mb` is the most of the gateways without any, `guarded_rss_mb` of the one
+    with them, which loads what finds things. `llm` is what `models_report` makes of requests to models."""
 
     scenarios: Mapping[str, Figures]
     rss_mb: float
@@ -30,6 +32,9 @@ class Report:
     noise: Mapping[str, float]
     wrong: Mapping[str, int]
     identity_added_ms: Mapping[str, float | None] = field(default_factory=dict)
+    guarded_added_ms: Mapping[str, float | None] = field(default_factory=dict)
+    guarded_rss_mb: float | None = None
+    llm: Mapping[str, float | None] = field(default_factory=dict)
 
     def verdicts(self) -> dict[str, dict[str, Any]]:
         """Each target that this bench measured: wanted, measured, met."""
@@ -45,11 +50,14 @@ class Report:
         return {
             "scenarios": {name: asdict(one) for name, one in self.scenarios.items()},
             "rss_mb": self.rss_mb,
+            "guarded_rss_mb": self.guarded_rss_mb,
             "cold_start_s": self.cold_start_s,
             "machine": dict(self.machine),
             "noise": dict(self.noise),
             "wrong_answers": dict(self.wrong),
             "identity_added_p50_ms": dict(self.identity_added_ms),
+            "guarded_added_ms": dict(self.guarded_added_ms),
+            **self.llm,
             "targets": self.verdicts(),
         }
 
@@ -80,7 +88,13 @@ TARGETS: Final = (
     Target("governed_rps_new_c32", 3000.0, _figure("governed_new_json_c32", "rps")),
     Target("governed_added_p50_ms_new_c1", 0.5, _figure("governed_new_json_c1", "added_p50_ms"), most=True),
     Target("governed_list_added_ms", 0.2, _list_added, most=True),
+    Target("guarded_added_ms", 0.4, lambda r: r.guarded_added_ms.get("new_full_c1"), most=True),
     Target("tools_list_200_rps", 5000.0, _figure("tools_list_200", "rps")),
+    Target("llm_rps", 3000.0, lambda report: report.llm.get("llm_rps")),
+    Target("llm_added_ms", 0.5, lambda report: report.llm.get("llm_added_ms"), most=True),
+    Target("llm_chunks_per_s", 25_000.0, lambda report: report.llm.get("llm_chunks_per_s")),
+    Target("llm_first_token_added_ms", 0.6, lambda report: report.llm.get("llm_first_token_added_ms"), most=True),
+    Target("llm_rss_mb", 150.0, lambda report: report.llm.get("llm_rss_mb"), most=True),
     Target("rss_mb", 120.0, lambda report: report.rss_mb, most=True),
     Target("cold_start_s", 1.5, lambda report: report.cold_start_s, most=True),
 )

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tests.bench import upstream
 from tests.bench.asking import FIRST_NUMBER, MARK, Judge, Target, post, template
 from tests.bench.load import drive, percentile, sample
-from tests.bench.sites import SITES, Site
+from tests.bench.payloads import arguments, result
+from tests.bench.sites import FULL, SITES, Site
 from tests.bench.wire import HttpMessage, Reader, events
 
 NUMBER = b"%d" % FIRST_NUMBER
@@ -109,6 +110,19 @@ def test_a_list_that_lacks_a_tool_is_wrong() -> None:
 
 
 # ---------------------------------------------------------------- the upstream and the load together
+
+
+@pytest.mark.parametrize("spoil", [(b"receipts", b"deceipts"), (b'"line":6', b'"line":7'), (b"payables", b"payable")])
+def test_a_full_answer_is_judged_to_its_end(spoil: tuple[bytes, bytes]) -> None:
+    judge, answered = answer_of(FULL)
+    assert judge(answered._replace(body=answered.body.replace(*spoil, 1)), NUMBER) is not None
+    assert judge(answered, NUMBER) is None
+
+
+def test_a_full_call_carries_a_kilobyte_and_its_result_two() -> None:
+    number = NUMBER.decode()
+    assert 900 <= len(orjson.dumps(arguments(FULL, number))) <= 1_100
+    assert 1_900 <= len(orjson.dumps(result(FULL, number))) <= 2_200
 
 
 @contextlib.asynccontextmanager

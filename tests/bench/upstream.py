@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 import orjson
 import uvloop
 
-from tests.bench.sites import GATEWAYS_OWN, GUARDED, HANDSHAKE, MODERN, PERSONS, SITES, Site, definition, result
+from tests.bench.payloads import definition, result
+from tests.bench.sites import GATEWAYS_OWN, HANDSHAKE, MODERN, PERSONS, SIGNED, SITES, Site
 from tests.bench.wire import HttpMessage, Reader
 
 _INFO: Final[Mapping[str, str]] = {"name": "bench", "version": "1.0.0"}
@@ -38,16 +39,17 @@ _EMPTY: Final = b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n"
 class Server:
     """One site's answers. It keeps no state: any session id will do, as long as there is one.
 
-    A guarded one answers calls only with the token of a person, and never with one that the agent presented.
+    A signed one answers calls only with the token of a person, and never with one that the agent presented.
     """
 
-    def __init__(self, site: Site, *, guarded: bool = False) -> None:
-        self._guarded = guarded
+    def __init__(self, site: Site, *, signed: bool = False) -> None:
+        self._site = site
+        self._signed = signed
         self._modern = site.era == "new"
         self._streams = site.shape == "sse"
         self._kind = {"resultType": "complete"} if self._modern else {}
         hint = {"ttlMs": 3_600_000, "cacheScope": "public"} if self._modern else {}
-        tools = {**self._kind, "tools": [definition(name) for name in site.tool_names], **hint}
+        tools = {**self._kind, "tools": [definition(site, name) for name in site.tool_names], **hint}
         self._tools = orjson.Fragment(orjson.dumps(tools))
         self._hint = hint
 
@@ -56,7 +58,7 @@ class Server:
         if not message.head.startswith(b"POST"):
             return _EMPTY % (200 if message.head.startswith(b"DELETE") else 405)
         asked = orjson.loads(message.body)
-        if self._guarded and not self._admitted(message.fields, asked["method"]):
+        if self._signed and not self._admitted(message.fields, asked["method"]):
             return _EMPTY % 401
         method, params = asked["method"], asked.get("params", {})
         modern = _SPOKEN in message.fields
@@ -78,7 +80,8 @@ class Server:
         return _PERSON in fields if method == "tools/call" else any(token in fields for token in _ANYBODY)
 
     def _call(self, identifier: Any, params: dict[str, Any]) -> bytes:
-        found = {"jsonrpc": "2.0", "id": identifier, "result": {**self._kind, **result(params["arguments"]["key"])}}
+        told = result(self._site, params["arguments"]["key"])
+        found = {"jsonrpc": "2.0", "id": identifier, "result": {**self._kind, **told}}
         token = params.get("_meta", {}).get("progressToken")
         if not self._streams or token is None:
             return _respond(200, found)
@@ -147,7 +150,7 @@ class Connection(asyncio.Protocol):
 async def serve(port: int = 0) -> asyncio.Server:
     """A listening server on loopback."""
     servers = {site.path.encode(): Server(site) for site in SITES}
-    servers |= {(GUARDED + site.path).encode(): Server(site, guarded=True) for site in SITES}
+    servers |= {(SIGNED + site.path).encode(): Server(site, signed=True) for site in SITES}
     return await asyncio.get_running_loop().create_server(lambda: Connection(servers), "127.0.0.1", port, backlog=512)
 
 

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from mcp_gateway.calls.fields import FIELDS
-from mcp_gateway.calls.walk import lines, places, rewritten, small, weight
+from mcp_gateway.calls.fields import FIELDS, MCP
 from mcp_gateway.envelopes.safety.content import line
+from mcp_gateway.envelopes.safety.walk import Place, rewritten, small, weight
+from mcp_gateway.envelopes.safety.walk import lines as lines_of
+from mcp_gateway.envelopes.safety.walk import places as places_of
 
 CANARY = "canary@example.com"
 
@@ -42,6 +44,14 @@ MESSAGES = (
     mcp_types.ReadResourceResult,
 )
 """The types of everything that passes a call, both ways."""
+
+
+def places(message: dict[str, Any]) -> Iterator[Place]:
+    return places_of(message, MCP)
+
+
+def lines(message: dict[str, Any]) -> Iterator[str]:
+    return lines_of(message, MCP)
 
 
 def models(annotation: Any, seen: set[type[BaseModel]]) -> None:

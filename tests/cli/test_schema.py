@@ -26,13 +26,22 @@ def test_every_file_is_written(tmp_path: Path) -> None:
     assert [path.name for path in written] == [
         "gateway.schema.json",
         "guardrails.schema.json",
+        "models.schema.json",
+        "routing.schema.json",
         "virtual-server.schema.json",
     ]
     assert all(str(path) in out and "properties" in json.loads(path.read_bytes()) for path in written)
 
 
 @pytest.mark.parametrize(
-    ("which", "key"), [("gateway", "upstreams"), ("virtual-server", "sources"), ("guardrails", "rules")]
+    ("which", "key"),
+    [
+        ("gateway", "upstreams"),
+        ("virtual-server", "sources"),
+        ("guardrails", "rules"),
+        ("models", "providers"),
+        ("routing", "rules"),
+    ],
 )
 def test_one_is_printed(which: str, key: str) -> None:
     code, out = run("--print", which)
@@ -43,7 +52,7 @@ def test_one_is_printed(which: str, key: str) -> None:
 def test_json_lists_what_was_written(tmp_path: Path) -> None:
     code, out = run("--json", "-o", str(tmp_path))
     assert code == 0
-    assert len(json.loads(out)["written"]) == 3
+    assert len(json.loads(out)["written"]) == 5
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

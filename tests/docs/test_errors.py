@@ -9,7 +9,9 @@ import pytest
 
 from mcp_gateway.core.asgi.body import BodyTooLarge
 from mcp_gateway.core.errors import (
+    AuditUnavailable,
     Blocked,
+    BudgetExhausted,
     ConnectionRequired,
     Forbidden,
     GatewayError,
@@ -57,7 +59,9 @@ ERRORS: tuple[GatewayError, ...] = (
     MetadataRequired("x"),
     ToolQuarantined("x"),
     LimitExceeded("x", limit="x"),
+    BudgetExhausted("x", limit="x"),
     Overloaded("x"),
+    AuditUnavailable("x"),
     Unreachable("x", sent=False),
     ProtocolViolation("x"),
     TimedOut("x"),

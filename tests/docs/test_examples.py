@@ -23,7 +23,14 @@ PAGES = [
 ]
 WITH_YAML = [page for page in PAGES if blocks(page, "yaml")]
 README = ROOT / "README.md"
-ENVIRON = {"T": "secret", "TICKETS_TOKEN": "secret", "TICKETS_AUTHORIZATION": "Bearer secret", "LOGIN_SECRET": "secret"}
+ENVIRON = {
+    **dict.fromkeys(
+        ("T", "TICKETS_TOKEN", "LOGIN_SECRET", "DESK_TOKEN", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"), "secret"
+    ),
+    "TICKETS_AUTHORIZATION": "Bearer secret",
+    "BUDGET_HOOK": "https://hooks.example.com/budgets",
+    "COLLECTOR_TOKEN": "Bearer secret",
+}
 SERVE = "mcp-gateway serve\n"
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import pytest
 
+from mcp_gateway.cli.guarded import guardrails_of
 from mcp_gateway.core.egress.fetch import Fetcher
 from mcp_gateway.envelopes.safety.classifier import Classifier
+from mcp_gateway.envelopes.safety.configure import POLICY
 from mcp_gateway.envelopes.safety.detectors.code_safety import CodeSafety
 from mcp_gateway.envelopes.safety.detectors.prompt_injection import PromptInjection
 from mcp_gateway.envelopes.safety.detectors.regex import Regex
@@ -17,10 +20,15 @@ from mcp_gateway.envelopes.safety.detectors.size import Size
 from mcp_gateway.envelopes.safety.detectors.sql import DIALECTS, REASONS, Sql
 from mcp_gateway.envelopes.safety.detectors.sql_nodes import STATEMENTS
 from mcp_gateway.envelopes.safety.llm_judge import LlmJudge
+from mcp_gateway.envelopes.safety.makers import makers
 from mcp_gateway.envelopes.safety.webhook import Webhook
+from mcp_gateway.envelopes.safety.workers import Workers
+from mcp_gateway.settings.load import load
+from tests.docs.blocks import blocks
 from tests.support import ROOT
 
-GUIDE = (ROOT / "docs/guardrail-types.md").read_text(encoding="utf-8")
+PAGE = ROOT / "docs/guardrail-types.md"
+GUIDE = PAGE.read_text(encoding="utf-8")
 NO_OPTION = "zzzzzzzzzzzz"
 
 
@@ -60,3 +68,16 @@ async def test_the_table_of_a_type_has_its_options(kind: str, fetcher: Fetcher) 
 def test_names_of_values_are_complete() -> None:
     assert all(f"`{name}`" in section("sql") for name in (*REASONS, *DIALECTS, *STATEMENTS[1:]))
     assert set(re.findall(r"`(\w+)`", section("regex").partition("Presets: ")[2])) == {*PRESETS, "pii"}
+
+
+async def test_the_file_of_the_page_has_one_of_each_type_and_can_be_used(tmp_path: Path, fetcher: Fetcher) -> None:
+    for block in blocks(PAGE, "yaml"):
+        (tmp_path / str(block.file)).write_text(block.text)
+    settings = load(tmp_path / "gateway.yaml", {"DESK_TOKEN": "secret"})
+    async with guardrails_of(settings) as found:
+        assert settings.guardrails is not None and settings.guardrails.model is not None
+        (group,) = settings.guardrails.model.groups
+        workers = Workers()
+        assert {each.type for each in group.guardrails} == {*makers(workers, fetcher), POLICY}
+        workers.close()
+        assert {f"ours/{each.name}" for each in group.guardrails} <= set(found.rulebook.names)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import GatewayError, Invalid, TimedOut
+from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.policy.deadline import Deadline
 from tests.calls.making import call
 
@@ -21,6 +23,10 @@ def later() -> float:
     return asyncio.get_running_loop().time() + 60
 
 
+def within(given: Call, call_next: Handler[Call, dict[str, Any]]) -> Awaitable[dict[str, Any]]:
+    return Deadline[Call, dict[str, Any]]()(given, call_next)
+
+
 async def forever(_: Call) -> dict[str, Any]:
     await asyncio.Event().wait()
     raise AssertionError
@@ -28,7 +34,7 @@ async def forever(_: Call) -> dict[str, Any]:
 
 async def test_a_call_that_takes_too_long_is_ended_and_its_task_goes_on() -> None:
     with pytest.raises(TimedOut):
-        await Deadline()(call(deadline=soon()), forever)
+        await within(call(deadline=soon()), forever)
     task = asyncio.current_task()
     assert task is not None and task.cancelling() == 0
     await asyncio.sleep(0)
@@ -36,7 +42,7 @@ async def test_a_call_that_takes_too_long_is_ended_and_its_task_goes_on() -> Non
 
 async def test_a_deadline_in_the_past_ends_what_waits() -> None:
     with pytest.raises(TimedOut):
-        await Deadline()(call(deadline=0.0), forever)
+        await within(call(deadline=0.0), forever)
 
 
 @pytest.mark.parametrize("deadline", [float("inf"), 1e12])
@@ -45,7 +51,7 @@ async def test_what_is_done_in_time_is_answered(deadline: float) -> None:
         await asyncio.sleep(0)
         return {"x": 1}
 
-    assert await Deadline()(call(deadline=deadline), quick) == {"x": 1}
+    assert await within(call(deadline=deadline), quick) == {"x": 1}
 
 
 async def test_errors_in_time_are_not_touched() -> None:
@@ -53,11 +59,11 @@ async def test_errors_in_time_are_not_touched() -> None:
         raise Invalid("no")
 
     with pytest.raises(Invalid):
-        await Deadline()(call(deadline=later()), refuse)
+        await within(call(deadline=later()), refuse)
 
 
 async def test_being_cancelled_is_not_being_late() -> None:
-    task = asyncio.ensure_future(Deadline()(call(deadline=later()), forever))
+    task = asyncio.ensure_future(within(call(deadline=later()), forever))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -72,7 +78,7 @@ async def test_being_cancelled_and_late_at_once_is_being_cancelled() -> None:
             await asyncio.Event().wait()  # until the deadline strikes as well
         raise AssertionError
 
-    task = asyncio.ensure_future(Deadline()(call(deadline=soon()), slow_to_die))
+    task = asyncio.ensure_future(within(call(deadline=soon()), slow_to_die))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -84,20 +90,20 @@ async def test_being_cancelled_and_late_at_once_is_being_cancelled() -> None:
 async def test_an_inner_deadline_ends_the_inner_call_only() -> None:
     async def nested(outer: Call) -> dict[str, Any]:
         with pytest.raises(TimedOut):
-            await Deadline()(call(deadline=soon()), forever)
+            await within(call(deadline=soon()), forever)
         return {"outer": "fine"}
 
-    assert await Deadline()(call(deadline=later()), nested) == {"outer": "fine"}
+    assert await within(call(deadline=later()), nested) == {"outer": "fine"}
 
 
 async def test_the_outer_of_two_deadlines_at_once_is_kept_too() -> None:
     moment = soon()
 
     async def nested(outer: Call) -> dict[str, Any]:
-        return await Deadline()(call(deadline=moment), forever)
+        return await within(call(deadline=moment), forever)
 
     with pytest.raises(GatewayError):
-        await Deadline()(call(deadline=moment), nested)
+        await within(call(deadline=moment), nested)
     task = asyncio.current_task()
     assert task is not None
     await asyncio.sleep(0)
@@ -107,5 +113,5 @@ async def test_nothing_is_cancelled_after_the_call() -> None:
     async def quick(_: Call) -> dict[str, Any]:
         return {}
 
-    await Deadline()(call(deadline=soon()), quick)
+    await within(call(deadline=soon()), quick)
     await asyncio.sleep(0.03)  # past the deadline, where a timer left behind would strike

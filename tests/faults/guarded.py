@@ -101,10 +101,12 @@ class Guarded:
         return {(hook, verdict, action): int(count) for hook, verdict, action, count in found}
 
 
-def asking(endpoint: Endpoint, name: str, path: str, mode: str = "enforce", timeout: str = "20s") -> dict[str, Any]:
+def asking(
+    endpoint: Endpoint, name: str, path: str, mode: str = "enforce", timeout: str = "20s", **more: Any
+) -> dict[str, Any]:
     """A guardrail that asks `endpoint`, once."""
     config = {"url": endpoint.url(path), "retries": 0}
-    return {"name": name, "type": "webhook", "mode": mode, "timeout": timeout, "config": config}
+    return {"name": name, "type": "webhook", "mode": mode, "timeout": timeout, "config": config, **more}
 
 
 @contextlib.asynccontextmanager

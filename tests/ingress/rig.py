@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from mcp_gateway import models
 from mcp_gateway.calls.inventory import CacheHint, Change, Inventory, Listing
 from mcp_gateway.compose import Standing, catalogs, snapshot
 from mcp_gateway.core.asgi.hosts import AllowedOrigins
@@ -17,6 +18,7 @@ from mcp_gateway.core.asgi.inflight import InFlight
 from mcp_gateway.core.asgi.types import App, Scope
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.canonical import Pin
+from mcp_gateway.core.egress.addresses import Allowed
 from mcp_gateway.core.errors import Unauthenticated
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.live import Live
@@ -29,6 +31,7 @@ from mcp_gateway.envelopes.observability.lines import MemoryLines
 from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places
+from mcp_gateway.envelopes.policy.limits.pools import MemoryPools
 from mcp_gateway.govern import Policies
 from mcp_gateway.ingress.exchange import Limits
 from mcp_gateway.ingress.handshake import HandshakeEndpoint
@@ -151,9 +154,7 @@ class Rig:
         self.lines = MemoryLines()
         self.defects: list[tuple[str, Exception]] = []
         held = {inventory.upstream: inventory for inventory in inventories or (desk(),)}
-        lock = None
-        if accepted is not None:
-            lock = {name: {tool["name"]: Pin.of(tool) for tool in tools} for name, tools in accepted.items()}
+        lock = None if accepted is None else _pinned(accepted)
         self.settings = replace(
             settings(*(servers or (composition(),)), upstreams=tuple(held), identity=identity, metadata=metadata),
             lock=lock,
@@ -171,11 +172,12 @@ class Rig:
             states=Sealer(keys, "request-state"),
             trace=Trace(self.lines),
             audit=Audit(self.lines),
+            llm=models.standing(self.settings, Allowed.parse(()), self.lines, MemoryPools(), "http://gw.test"),
             base_url="http://gw.test",
         )
         self.served: Live[Mapping[str, Served]] = Live(self._compile(held))
         self.sessions = Sessions(Sealer(keys, "session"))
-        limits = Limits(body=body, json=JsonLimits())
+        limits = Limits(body, JsonLimits())
         self.app = DataPlane(
             self.served,
             allowed=AllowedOrigins.derive("http://gw.test", ("https://app.test",)),
@@ -283,3 +285,7 @@ def modern_headers(message: Mapping[str, Any]) -> dict[str, str]:
     if key is not None and key in message["params"]:
         headers["mcp-name"] = message["params"][key]
     return headers
+
+
+def _pinned(accepted: Mapping[str, Sequence[Json]]) -> dict[str, dict[str, Pin]]:
+    return {name: {tool["name"]: Pin.of(tool) for tool in tools} for name, tools in accepted.items()}

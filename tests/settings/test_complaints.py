@@ -91,6 +91,7 @@ GATEWAY_CASES = [
     ("metadata: {stamp: [{set: {}}]}", "1:21: expected at least one entry"),
     ("egress: {allow: [10.0.0.1/8]}", "1:18: expected a network"),
     ("telemetry: {trace_ratio: 2}", "1:26: expected 1 or less, found the number 2"),
+    ("telemetry: {audit: {bodies: hashes}}", "1:29: this needs a `path` that the record is kept in"),
     # refused because this version would not enforce it
     ("guardrails: nowhere.yaml", "1:13: there is no file"),
     ("server: {admin: {host: 0.0.0.0}}", "1:24: a control plane on another interface"),

@@ -12,6 +12,8 @@ from mcp_gateway.settings.fields import all_models, key_of
 from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.guardrails import GuardrailsSettings
 from mcp_gateway.settings.load import load
+from mcp_gateway.settings.models import ModelsSettings
+from mcp_gateway.settings.routing import RoutingDocument
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
 from tests.settings.files import write
 
@@ -21,7 +23,9 @@ EXAMPLES = re.findall(r"```yaml\n(# (gateway\.yaml|virtual_servers/\S+)[^\n]*\n.
 ENVIRON = {"TICKETS_TOKEN": "Bearer t", "GITHUB_TOKEN": "t"}
 
 
-@pytest.mark.parametrize("model", [GatewaySettings, VirtualServerSettings, GuardrailsSettings])
+@pytest.mark.parametrize(
+    "model", [GatewaySettings, VirtualServerSettings, GuardrailsSettings, ModelsSettings, RoutingDocument]
+)
 def test_every_key_is_documented(model: type[BaseModel]) -> None:
     keys = {key_of(each, field) for each in all_models(model) for field in each.model_fields}
     assert len(keys) > 20

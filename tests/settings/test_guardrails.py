@@ -101,6 +101,11 @@ groups:
         ("groups: [{name: a, guardrails: [{name: x}]}]", "1:33", "type"),
         ("groups: [{name: a, guardrails: [{name: x, type: pii, timeout: 5}]}]", "1:63", "expected a duration"),
         (
+            "groups: [{name: a, guardrails: [{name: x, type: pii, circuit: {failures: 0}}]}]",
+            "1:74",
+            "expected 1 or more",
+        ),
+        (
             "groups: [{name: a, guardrails: [{name: x, type: pii, mode: audit, enforcing_strategy: audit}]}]",
             "1:87",
             "another spelling of `mode`",

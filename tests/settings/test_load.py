@@ -120,7 +120,8 @@ def test_every_default(tmp_path: Path) -> None:
     assert settings.state.tenant == "default"
     telemetry = settings.telemetry
     assert (telemetry.otlp_endpoint, telemetry.trace_ratio, telemetry.prometheus) == (None, 1.0, True)
-    assert (telemetry.audit.path, telemetry.audit.bodies) == (tmp_path / "data/audit", "none")
+    assert (telemetry.audit.path, telemetry.audit.bodies) == (None, "none")
+    assert (telemetry.audit.sync, telemetry.audit.on_failure) == ("interval", "refuse")
     http = settings.upstreams["b"]
     assert isinstance(http, HttpUpstream)
     assert (http.transport, http.protocol, http.timeout, http.max_concurrency) == ("streamable-http", "auto", 30, 64)
@@ -221,7 +222,7 @@ def test_hidden_and_other_files_are_not_virtual_servers(tmp_path: Path) -> None:
         ("", SERVER, "No policies"),
         ("policies: none", SERVER, "policies: none"),
         ("policies: {path: virtual_servers, mode: audit}", SERVER, "what they deny is recorded and done all the same"),
-        ("telemetry: {trace_ratio: 0.5}", SERVER, "`telemetry` has no effect"),
+        ("telemetry: {metric_labels: [team]}", SERVER, "`team` is not in `metadata.keys`"),
         ("metadata: {mode: audit}", SERVER, "metadata in audit mode: what breaks the contract is recorded"),
         (
             "server: {public_url: 'http://mcp.example.com'}\nidentity: {anonymous: never}",

@@ -42,6 +42,11 @@ class Score:
     failed: Sequence[int]
 
     @property
+    def answered(self) -> bool:
+        """Whether it said anything of any text: without that there are no figures."""
+        return any((self.true_positives, self.false_positives, self.false_negatives, self.true_negatives))
+
+    @property
     def precision(self) -> float:
         """Of what was accused the part that was guilty; 1 where nothing was accused."""
         return _part(len(self.true_positives), len(self.true_positives) + len(self.false_positives))
@@ -73,6 +78,8 @@ def eval_(
     """Print precision and recall of a guardrail over labelled texts. 1 where they are too low, or it fails."""
     settings = settings_at(config)
     texts = list(_read(file))
+    if not texts:
+        raise stopped(f"{file}: there is no text in it")
     try:
         score = asyncio.run(_score(settings, guardrail, argument, texts))
     except ConfigurationError as error:
@@ -113,12 +120,18 @@ def _labelled(file: Path, number: int, line: bytes) -> Labelled:
         told: Any = orjson.loads(line)
     except orjson.JSONDecodeError:
         raise stopped(f"{file}:{number}: not JSON") from None
-    text = told.get("text", told.get("prompt")) if isinstance(told, dict) else None
-    label = told.get("label", told.get("kinds")) if isinstance(told, dict) else None
+    fields = told if isinstance(told, dict) else {}
+    text = fields.get("text", fields.get("prompt"))
     if not isinstance(text, str):
         raise stopped(f"{file}:{number}: no `text`")
-    if not isinstance(label, list) and label not in (True, False):  # 0 and 1 equal them
-        raise stopped(f"{file}:{number}: `label` must be true, false, 0, 1 or a list of kinds")
+    if "label" not in fields and "kinds" in fields:
+        label = fields["kinds"]
+        if not isinstance(label, list) or not all(isinstance(kind, str) for kind in label):
+            raise stopped(f"{file}:{number}: `kinds` must be a list of names, empty where there is nothing in the text")
+    else:
+        label = fields.get("label")
+        if label not in (True, False):  # 0 and 1 equal them
+            raise stopped(f"{file}:{number}: `label` must be true, false, 0 or 1; or `kinds` a list")
     return Labelled(number, text, bool(label))
 
 
@@ -128,9 +141,9 @@ def _part(some: int, whole: int) -> float:
 
 def _facts(score: Score) -> dict[str, Any]:
     return {
-        "precision": round(score.precision, 4),
-        "recall": round(score.recall, 4),
-        "f1": round(score.f1, 4),
+        "precision": round(score.precision, 4) if score.answered else None,
+        "recall": round(score.recall, 4) if score.answered else None,
+        "f1": round(score.f1, 4) if score.answered else None,
         "true_positives": len(score.true_positives),
         "true_negatives": len(score.true_negatives),
         "false_positives": list(score.false_positives),
@@ -140,11 +153,12 @@ def _facts(score: Score) -> dict[str, Any]:
 
 
 def _print(score: Score, *, show: bool) -> None:
-    typer.echo(f"precision {score.precision:.3f}, recall {score.recall:.3f}, F1 {score.f1:.3f}")
-    right, wrong = len(score.true_positives), len(score.false_negatives)
-    typer.echo(f"{right} of {count(right + wrong, 'text')} with something in it found")
-    clean, accused = len(score.true_negatives), len(score.false_positives)
-    typer.echo(f"{accused} of {count(clean + accused, 'text')} with nothing in it accused")
+    if score.answered:
+        typer.echo(f"precision {score.precision:.3f}, recall {score.recall:.3f}, F1 {score.f1:.3f}")
+        right, wrong = len(score.true_positives), len(score.false_negatives)
+        typer.echo(f"{right} of {count(right + wrong, 'text')} with something in it found")
+        clean, accused = len(score.true_negatives), len(score.false_positives)
+        typer.echo(f"{accused} of {count(clean + accused, 'text')} with nothing in it accused")
     if score.failed:
         typer.echo(f"no answer to {count(len(score.failed), 'text')}")
     for word, lines in (

@@ -8,15 +8,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from mcp_gateway.calls.carriers import MOMENT_CHARACTERS
-from mcp_gateway.calls.walk import weight
 from mcp_gateway.cli.state import settings_of, stopped
 from mcp_gateway.core.principal import ANONYMOUS, Principal
 from mcp_gateway.envelopes.safety.configure import Configured
 from mcp_gateway.envelopes.safety.content import Carrier, line
+from mcp_gateway.envelopes.safety.examine_texts import ExamineTexts
+from mcp_gateway.envelopes.safety.finding import Finding
 from mcp_gateway.envelopes.safety.guard import Guard
 from mcp_gateway.envelopes.safety.lines import Lines
+from mcp_gateway.envelopes.safety.message import MOMENT_CHARACTERS
+from mcp_gateway.envelopes.safety.off_loop import OffLoop
 from mcp_gateway.envelopes.safety.verdict import Hook
+from mcp_gateway.envelopes.safety.walk import weight
 from mcp_gateway.settings.settings import Settings
 
 DEFAULT: Final = Path("gateway.yaml")
@@ -68,6 +71,20 @@ class Text:
 
     def permitted(self, guardrail: str) -> bool:
         raise ValueError("there is no call that a policy could be asked about")
+
+
+def findings(guard: Guard, text: Text) -> Sequence[Finding]:
+    """Where `guard` finds something in `text`, in order; nothing of one that does not say where."""
+    examine = guard.examine.examine if isinstance(guard.examine, OffLoop) else None
+    if not isinstance(examine, ExamineTexts):
+        return ()
+    (carrier,) = text.carriers
+    return examine.findings(carrier)
+
+
+def place(text: str, offset: int) -> tuple[int, int]:
+    """Line and column of a character of `text`, both from 1, the column in characters."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def settings_at(config: Path | None) -> Settings | None:

@@ -5,21 +5,36 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 
 from mcp_gateway.cli.guarded import guardrails_of
-from mcp_gateway.cli.guardrails.look import Text, settings_at, wanted
+from mcp_gateway.cli.guardrails.look import Text, findings, place, settings_at, wanted
 from mcp_gateway.cli.state import NO, refused, stopped
-from mcp_gateway.cli.words import print_json, printable
+from mcp_gateway.cli.words import count, print_json, printable
 from mcp_gateway.core.errors import ConfigurationError
-from mcp_gateway.envelopes.safety.content import Content
+from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.guard import Guard
+from mcp_gateway.envelopes.safety.scan import redact
 from mcp_gateway.envelopes.safety.verdict import Action, Hook, Judgement, Verdict
 from mcp_gateway.settings.settings import Settings
 
-Looked = tuple[Judgement, Content]
+_SECRETS: Final = "global/secrets-detection"
+
+_SHOWN: Final = 50
+"""Most findings of one guardrail that are printed; with `--json` all are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one guardrail said. `left` is the text that it left, without secrets that it does not look for."""
+
+    judgement: Judgement
+    found: Sequence[Finding]
+    left: str | None
 
 
 def test(
@@ -38,17 +53,28 @@ def test(
     except ConfigurationError as error:
         raise refused(error) from None
     if json_:
-        print_json({"guardrails": [_facts(each) for each in looked]})
+        print_json({"guardrails": [_facts(each, text) for each in looked]})
     else:
         for each in looked:
-            _print(each)
-    if any(judgement.verdict is not Verdict.PASS for judgement, _ in looked):
+            _print(each, text)
+    if any(each.judgement.verdict is not Verdict.PASS for each in looked):
         raise typer.Exit(NO)
 
 
 async def _look(settings: Settings | None, names: Sequence[str], hook: Hook | None, text: Text) -> list[Looked]:
     async with guardrails_of(settings) as found:
-        return [await guard.judge(text) for guard in wanted(found, names, hook, settings)]
+        secrets = found.rulebook.guard(_SECRETS)
+        return [await _looked(guard, secrets, text) for guard in wanted(found, names, hook, settings)]
+
+
+async def _looked(guard: Guard, secrets: Guard, text: Text) -> Looked:
+    judgement, content = await guard.judge(text)
+    found = findings(guard, text) if judgement.verdict is Verdict.DENY else ()
+    left = None
+    if judgement.action is Action.MUTATE:
+        (carrier,) = content.carriers
+        left = redact(carrier.text, findings(secrets, Text(carrier.text, text.name)))
+    return Looked(judgement, found, left)
 
 
 def _read(file: str) -> str:
@@ -61,28 +87,34 @@ def _read(file: str) -> str:
         raise stopped(f"{file} is not in UTF-8") from None
 
 
-def _left(looked: Looked) -> str | None:
-    judgement, content = looked
-    return next((each.text for each in content.carriers), None) if judgement.action is Action.MUTATE else None
-
-
-def _facts(looked: Looked) -> dict[str, Any]:
-    judgement, _ = looked
+def _facts(looked: Looked, text: str) -> dict[str, Any]:
+    judgement = looked.judgement
     return {
         "name": judgement.guardrail,
         "verdict": judgement.verdict.value,
         "action": judgement.action.value,
         "findings": dict(judgement.findings),
+        "places": [_place(finding, text) for finding in looked.found],
         "failure": judgement.failure,
-        "text": _left(looked),
+        "text": looked.left,
     }
 
 
-def _print(looked: Looked) -> None:
-    judgement, _ = looked
+def _place(finding: Finding, text: str) -> dict[str, Any]:
+    line, column = place(text, finding.start)
+    return {"kind": finding.kind, "line": line, "column": column, "length": finding.end - finding.start}
+
+
+def _print(looked: Looked, text: str) -> None:
+    judgement = looked.judgement
     kinds = ", ".join(f"{kind} {number}" for kind, number in judgement.findings.items())
     says = f"{judgement.guardrail}: {judgement.verdict.value}, {judgement.action.value}"
     typer.echo(printable(says + (f" ({kinds or judgement.failure})" if kinds or judgement.failure else "")))
-    left = _left(looked)
-    for line in left.splitlines() if left is not None else ():
-        typer.echo("  " + printable(line))
+    for finding in looked.found[:_SHOWN]:
+        where = _place(finding, text)
+        length = count(where["length"], "character")
+        typer.echo(printable(f"  {where['line']}:{where['column']} {finding.kind}, {length}"))
+    if len(looked.found) > _SHOWN:
+        typer.echo(f"  and {len(looked.found) - _SHOWN} more")
+    for line in looked.left.splitlines() if looked.left is not None else ():
+        typer.echo("  | " + printable(line))

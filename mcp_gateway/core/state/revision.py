@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mcp_gateway.core.state.database import Database
 from mcp_gateway.core.state.tables import METADATA
 
-REVISIONS: Final = ("0001",)
+REVISIONS: Final = ("0001", "0002")
 """All that this version knows, oldest first; the last one is what it needs. A test compares it with the scripts."""
 
 VERSION_TABLE: Final = "mcp_revision"

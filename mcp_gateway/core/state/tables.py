@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Double, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Double, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 METADATA: Final = MetaData()
 
@@ -93,3 +94,57 @@ ACCOUNT_KEYS: Final = Table(
     Column("until", Double),
     Index("mcp_account_keys_by_account", "tenant", "account"),
 )
+
+LEDGER: Final = Table(
+    "mcp_ledger",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("plane", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("teams", Text, nullable=False),
+    Column("server", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("attempt", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("input", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("cache_read", BigInteger, nullable=False),
+    Column("cache_write", BigInteger, nullable=False),
+    Column("reasoning", BigInteger, nullable=False),
+    Column("cost", BigInteger),
+    Column("seconds", Double, nullable=False),
+    Column("snapshot", Text, nullable=False),
+    Column("metadata", JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+    Index("mcp_ledger_by_time", "tenant", "at"),
+)
+"""What `envelopes.observability.ledger` writes. `at` is in seconds of the clock of the gateway that wrote the row."""
+
+SPEND: Final = Table(
+    "mcp_spend",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("hour", BigInteger, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("plane", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("teams", Text, nullable=False),
+    Column("server", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("metadata", JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("input", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("unpriced", BigInteger, nullable=False),
+)
+"""The sums of `mcp_ledger` for each hour (since 1970) and all that can be grouped by, of which `digest` is one."""

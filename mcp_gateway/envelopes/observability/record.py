@@ -1,7 +1,7 @@
 """The outermost stages: what happened to each call, as one structured line.
 
-They stand outermost so that refusals and unknown methods are recorded too. Neither writes content:
-no arguments, no results, no error text of an upstream.
+They stand outermost so that refusals and unknown methods are recorded too. Neither writes content: no arguments, no
+results, no error text of an upstream. What `telemetry.audit.bodies` asks for is made by the record that keeps it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, Final
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import GatewayError, Refusal
 from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.envelopes.observability.audit.bodies import bodies
+from mcp_gateway.envelopes.observability.audit.recorder import Recorder
 from mcp_gateway.envelopes.observability.identities import IdentityFacts, Introduced, printable
 from mcp_gateway.envelopes.observability.lines import LineSink, now
 
@@ -56,15 +58,18 @@ class Audit:
     Where policies decided, `asked` is what they were asked; who asked is in a `principal` line before it.
     """
 
-    __slots__ = ("_introduced", "_sink")
+    __slots__ = ("_body", "_introduced", "_sink", "intents")
 
     def __init__(self, sink: LineSink) -> None:
+        """`sink` may be a `Recorder`: it is `intents` then, which calls that may change something wait for."""
         self._sink = sink
         self._introduced = Introduced()
+        self.intents = sink if isinstance(sink, Recorder) else None
+        self._body = None if self.intents is None else self.intents.body
 
     async def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> dict[str, Any]:
         started = time.perf_counter()
-        outcome, reason = "ok", None
+        outcome, reason, result = "ok", None, None
         try:
             result = await call_next(call)
             if result.get("isError") is True:
@@ -81,9 +86,7 @@ class Audit:
             raise
         finally:
             notes = call.trail.notes
-            who = notes.get("who")
-            if isinstance(who, IdentityFacts) and self._introduced.due(who.digest):
-                self._sink.write({"time": now(), "event": "principal", "who": who.digest, **who.facts})
+            introduce(self._sink, self._introduced, notes)
             self._sink.write(
                 {
                     "time": now(),
@@ -96,7 +99,7 @@ class Audit:
                     "upstream": notes.get("upstream"),
                     "target": _short(notes.get("target")),
                     **decided(notes),
-                    **_declared(notes),
+                    **declared(notes),
                     "outcome": outcome,
                     "reason": reason,
                     "client": _short((call.client.info or {}).get("name")),
@@ -104,6 +107,7 @@ class Audit:
                     "snapshot": call.snapshot,
                     "duration_ms": round((time.perf_counter() - started) * 1000, 3),
                     "upstream_ms": round(call.trail.upstream_seconds * 1000, 3),
+                    **bodies(self._body, arguments=call.params.get("arguments"), result=result),
                 }
             )
 
@@ -118,9 +122,12 @@ _DECIDED: Final = (
     "limit",
     "would_limit",
     "uncounted_limits",
+    "would_exhaust",
+    "uncounted_budgets",
     "guardrails",
     "metadata_faults",
     "would_metadata_faults",
+    "cost_nano_usd",
     "asked",
 )
 """What policies, limits, guardrails and the contract for metadata leave on a call's trail: ids and keys of theirs,
@@ -135,7 +142,14 @@ def decided(notes: Mapping[str, object]) -> dict[str, object]:
     return {name: notes[name] for name in _DECIDED if name in notes}
 
 
-def _declared(notes: Mapping[str, object]) -> dict[str, object]:
+def introduce(sink: LineSink, introduced: Introduced, notes: Mapping[str, object]) -> None:
+    """Write who asked, before the first of the records that name them by a digest."""
+    who = notes.get("who")
+    if isinstance(who, IdentityFacts) and introduced.due(who.digest):
+        sink.write({"time": now(), "event": "principal", "who": who.digest, **who.facts})
+
+
+def declared(notes: Mapping[str, object]) -> dict[str, object]:
     """The metadata of the call under the keys that the configuration names, where there is some."""
     given = notes.get("metadata")
     return {"metadata": {key: _short(value) for key, value in given.items()}} if isinstance(given, Mapping) else {}

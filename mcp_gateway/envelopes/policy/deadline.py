@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
-from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import TimedOut
 from mcp_gateway.core.pipeline import Handler
 
@@ -15,7 +14,18 @@ _GRACE = 0.05
 """Seconds for whoever waits for the upstream to notice the deadline itself, and to say that it was the upstream."""
 
 
-class Deadline:
+class Timed(Protocol):
+    """What has a deadline, in the loop's clock; infinity for none."""
+
+    @property
+    def deadline(self) -> float: ...
+
+
+C = TypeVar("C", bound=Timed)
+R = TypeVar("R")
+
+
+class Deadline(Generic[C, R]):
     """Ends a call at `call.deadline` with `TimedOut`. Streams that live as long as their client have none."""
 
     __slots__ = ("_loop",)
@@ -24,7 +34,7 @@ class Deadline:
         # Found once: in CPython 3.11 finding the running loop costs a system call.
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> dict[str, Any]:
+    async def __call__(self, call: C, call_next: Handler[C, R]) -> R:
         if call.deadline == _FOREVER:
             return await call_next(call)
         # What `asyncio.timeout_at` does, without its context manager: this stands on every call's path.

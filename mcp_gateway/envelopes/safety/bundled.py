@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from mcp_gateway.envelopes.safety.verdict import Mode, Operation
 
@@ -17,6 +17,23 @@ def _nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
+class CircuitSpec(Protocol):
+    """When a guardrail that keeps failing is left alone; `cooldown` is in seconds."""
+
+    @property
+    def failures(self) -> int: ...
+    @property
+    def cooldown(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitOptions:
+    """After so many failures in a row a guardrail is left alone for `cooldown` seconds."""
+
+    failures: int = 5
+    cooldown: float = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class Bundled:
     """A guardrail that needs no file. One that is declared under its name takes its place."""
@@ -26,6 +43,7 @@ class Bundled:
     mode: str = Mode.ENFORCE.value
     priority: int = 1
     timeout: float = 5.0
+    circuit: CircuitSpec = CircuitOptions()
     config: Mapping[str, Any] = field(default_factory=_nothing)
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from mcp_gateway.core.circuit import Circuit
-from mcp_gateway.envelopes.safety.bundled import ABSENT, BUNDLED, CEDAR, GROUP, Bundled
+from mcp_gateway.envelopes.safety.bundled import ABSENT, BUNDLED, CEDAR, GROUP, Bundled, CircuitSpec
 from mcp_gateway.envelopes.safety.content import Examiner
 from mcp_gateway.envelopes.safety.examine_policy import ExaminePolicy
 from mcp_gateway.envelopes.safety.guard import Guard
@@ -36,6 +36,8 @@ class InstanceSpec(Protocol):
     def priority(self) -> int: ...
     @property
     def timeout(self) -> float: ...
+    @property
+    def circuit(self) -> CircuitSpec: ...
     @property
     def config(self) -> Mapping[str, Any]: ...
 
@@ -125,7 +127,7 @@ def _instances(spec: FileSpec) -> Iterator[tuple[str, tuple[str | int, ...], Ins
 
 
 def _with_config(spec: InstanceSpec, config: Mapping[str, Any]) -> InstanceSpec:
-    plain = Bundled(spec.type, spec.operation, spec.mode, spec.priority, spec.timeout)
+    plain = Bundled(spec.type, spec.operation, spec.mode, spec.priority, spec.timeout, spec.circuit)
     return replace(plain, config=config)
 
 
@@ -145,7 +147,7 @@ def _guard(name: str, spec: InstanceSpec, makers: Mapping[str, Make]) -> Guard:
         priority=spec.priority,
         timeout=spec.timeout,
         examine=examine,
-        circuit=Circuit(),
+        circuit=Circuit(failures=spec.circuit.failures, cooldown=spec.circuit.cooldown),
     )
 
 

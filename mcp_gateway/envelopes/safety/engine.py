@@ -58,8 +58,12 @@ class Engine:
                     blocked = judgement
                 case Action.MUTATE:
                     changed = judgement
-        self._tallies.judged.update((each.guardrail, hook, each.verdict, each.action) for each in judgements)
+        self.count(hook, judgements)
         return Checked(content, judgements, blocked, changed)
+
+    def count(self, hook: Hook, judgements: Sequence[Judgement]) -> None:
+        """Count what was said at `hook`."""
+        self._tallies.judged.update((each.guardrail, hook, each.verdict, each.action) for each in judgements)
 
 
 async def _side_by_side(guards: Sequence[Guard], content: Content) -> list[Judgement]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from functools import partial
-from time import monotonic, sleep
 from typing import Final, Protocol, runtime_checkable
 
+from mcp_gateway.envelopes.safety.channel import Channel
 from mcp_gateway.envelopes.safety.content import PASSED, Carrier, Content, Examined, line
-from mcp_gateway.envelopes.safety.finding import Detector, Finding
+from mcp_gateway.envelopes.safety.finding import Detector, Finding, Rest, no_rest, paced
 from mcp_gateway.envelopes.safety.lines import LONG
 from mcp_gateway.envelopes.safety.scan import Label, placeholder, redact, scan
 from mcp_gateway.envelopes.safety.window import Window
+from mcp_gateway.envelopes.safety.workers import Turn
 
 _MOST_KNOWN: Final = 256
 """Texts of one message whose findings are remembered: keys and words come again and again."""
@@ -22,11 +23,6 @@ _STRIDE: Final = 2_048
 
 _MOST_FOUND: Final = 10_000
 """Findings in one long text. What comes after them is taken out as one: it is bounded work, and a list of persons."""
-
-_TURN: Final = 0.001
-_BREAK: Final = 0.00005
-"""Seconds of work after which a thread lets others have the interpreter, and for how long: with less than this it takes
-it back before the event loop's has woken up."""
 
 
 @runtime_checkable
@@ -79,40 +75,59 @@ class ExamineTexts:
 
     def __call__(self, content: Content, *, rewrite: bool) -> Examined:
         clean: set[str] = set()
-        if self._joins and not self._only and self._passes(content, clean):
+        # What is small is looked at by the event loop itself: nobody waits for a turn.
+        rest = no_rest if content.small else Turn()
+        if self._joins and not self._only and self._passes(content, clean, rest):
             return PASSED
-        return self._each(content, clean, rewrite=rewrite)
+        return self._each(content, clean, rest, rewrite=rewrite)
 
-    def _passes(self, content: Content, clean: set[str]) -> bool:
+    def findings(self, carrier: Carrier) -> Sequence[Finding]:
+        """What is found in one text as it is, in order, where it stands; nothing where it is not its business."""
+        (concerned,) = self._concerned((carrier,))
+        return () if concerned is None else self._read(concerned, no_rest, rewrite=False)[1]
+
+    def streams(self, name: str, *, rewrite: bool) -> bool:
+        """Whether a text under `name` can be looked at while it arrives."""
+        return self.ignores(name) or not (self._whole or (rewrite and self._rewrites is not None))
+
+    def ignores(self, name: str) -> bool:
+        """Whether a text under `name` is not its business."""
+        return bool(self._only) and name not in self._only
+
+    def channel(self, name: str, *, rewrite: bool) -> Channel:
+        """What looks at a text under `name` that arrives in pieces, as at one that is whole."""
+        return Channel(Window((self._detector,), self._label if rewrite else None), f"{name}: " if self._joins else "")
+
+    def _passes(self, content: Content, clean: set[str], rest: Rest) -> bool:
         """Whether nothing is found; if not, `clean` are the lines that need no closer look."""
         passes = True
-        begun = monotonic()
-        for batch in content.lines.batches():
-            begun = _pause(begun)
-            lines, all_clean = ((), False) if batch is None else batch.clean(self._detector)
+        for batch in content.lines.batches(rest):
+            rest()
+            lines, all_clean = ((), False) if batch is None else batch.clean(self._detector, rest)
             clean.update(lines)
             passes = passes and all_clean
         return passes
 
-    def _each(self, content: Content, clean: Set[str], *, rewrite: bool) -> Examined:
+    def _each(self, content: Content, clean: Set[str], rest: Rest, *, rewrite: bool) -> Examined:
         found: Counter[str] = Counter()
         texts: dict[int, str] = {}
         stuck = False
         known: dict[tuple[str, str], tuple[str, Sequence[Finding]]] = {}
         for index, carrier in enumerate(self._concerned(content.carriers)):
+            rest()
             if carrier is None or (clean and _known_clean(carrier, clean)):
                 continue
             which = (carrier.text, carrier.name if self._joins else "")
             read = known.get(which)
             if read is None:
-                read = self._read(carrier, rewrite=rewrite)
+                read = self._read(carrier, rest, rewrite=rewrite)
                 if len(known) < _MOST_KNOWN:
                     known[which] = read
             text, findings = read
             if not findings and text == carrier.text:
                 continue
-            found.update(finding.kind for finding in findings)
-            left = text if self._whole or not rewrite else redact(text, findings, self._label)
+            found.update(finding.kind for finding in paced(findings, rest))
+            left = text if self._whole or not rewrite else redact(text, paced(findings, rest), self._label)
             if left != carrier.text:
                 stuck = stuck or carrier.fixed
                 texts[index] = left
@@ -129,45 +144,39 @@ class ExamineTexts:
             short = len(carrier.text) < self._shortest and carrier.text.isascii()
             yield None if short or (self._only and carrier.name not in self._only) else carrier
 
-    def _read(self, carrier: Carrier, *, rewrite: bool) -> tuple[str, Sequence[Finding]]:
+    def _read(self, carrier: Carrier, rest: Rest, *, rewrite: bool) -> tuple[str, Sequence[Finding]]:
         """The text in its better form, and what is found in that."""
         text = carrier.text
         if rewrite and self._rewrites is not None:
             text = self._rewrites.rewrite(text)
         if self._whole:
-            return text, self._detector.find(text)
+            return text, self._detector.find(text, rest)
         if not self._joins or not carrier.name or carrier.name == text:
-            return text, self._scanned(text)
+            return text, self._scanned(text, rest)
         before = len(carrier.name) + 2
-        after_key = (Finding(one.kind, one.start - before, one.end - before) for one in self._scanned(line(carrier)))
+        after_key = (
+            Finding(one.kind, one.start - before, one.end - before)
+            for one in paced(self._scanned(line(carrier), rest), rest)
+        )
         # What is in the key is found there, and there it can not be taken out.
         return text, [Finding(one.kind, max(0, one.start), one.end) for one in after_key if one.end > 0]
 
-    def _scanned(self, text: str) -> Sequence[Finding]:
+    def _scanned(self, text: str, rest: Rest) -> Sequence[Finding]:
         if len(text) <= LONG:
-            return scan(text, (self._detector,))
-        window = Window((self._detector,), self._label, stride=_STRIDE)
-        begun = monotonic()
+            return scan(text, (self._detector,), rest)
+        window = Window((self._detector,), self._label, stride=_STRIDE, rest=rest)
         for place in range(0, len(text), _STRIDE):
             window.feed(text[place : place + _STRIDE])
             if len(window.found) > _MOST_FOUND:
                 last = window.found[-1]
                 return [*window.found[:-1], Finding(last.kind, last.start, len(text))]
-            begun = _pause(begun)
+            rest()
         window.end()
         return window.found
 
 
 def _known_clean(carrier: Carrier, clean: Set[str]) -> bool:
     return line(carrier) in clean or (carrier.text == carrier.name and carrier.text in clean)
-
-
-def _pause(begun: float) -> float:
-    """Lets other threads have the interpreter if this one has worked since `begun` for a while; when it goes on."""
-    if monotonic() - begun < _TURN:
-        return begun
-    sleep(_BREAK)
-    return monotonic()
 
 
 def _labelled(detector: Labels, finding: Finding) -> str:

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
+
+Rest = Callable[[], None]
+"""What long work calls between its parts: in a thread it lets others have the interpreter. It changes no result."""
+
+
+def no_rest() -> None:
+    """The `Rest` of work that is short, or that nobody else could go on meanwhile."""
+
+
+T = TypeVar("T")
+_FEW: Final = 64
+
+
+def paced(things: Iterable[T], rest: Rest) -> Iterator[T]:
+    """The same things, with a `rest` after every few: there may be ten thousand."""
+    for number, thing in enumerate(things):
+        if number % _FEW == 0:
+            rest()
+        yield thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +54,9 @@ class Detector(Protocol):
         """
         ...
 
-    def find(self, text: str) -> Sequence[Finding]:
-        """The matches in `text` as it is written, in any order; they may overlap. `text` can be encoded as UTF-8."""
+    def find(self, text: str, rest: Rest = no_rest) -> Sequence[Finding]:
+        """The matches in `text` as it is written, in any order; they may overlap. `text` can be encoded as UTF-8.
+
+        What takes a while calls `rest` meanwhile.
+        """
         ...

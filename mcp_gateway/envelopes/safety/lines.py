@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-from mcp_gateway.envelopes.safety.finding import Detector
+from mcp_gateway.envelopes.safety.finding import Detector, Rest, no_rest
 from mcp_gateway.envelopes.safety.scan import encodable, once, views
 from mcp_gateway.envelopes.safety.text.view import View
 
@@ -25,14 +25,14 @@ class Batch:
 
     __slots__ = ("_lines", "_text", "_views")
 
-    def __init__(self, lines: Sequence[str]) -> None:
+    def __init__(self, lines: Sequence[str], rest: Rest = no_rest) -> None:
         self._lines = lines
         self._text = encodable(SEPARATOR.join(lines))
-        self._views: Sequence[View] = tuple(views(self._text))
+        self._views: Sequence[View] = tuple(views(self._text, rest))
 
-    def clean(self, detector: Detector) -> tuple[Iterable[str], bool]:
+    def clean(self, detector: Detector, rest: Rest = no_rest) -> tuple[Iterable[str], bool]:
         """The lines in which `detector` finds nothing, and whether they are all."""
-        found = once(self._text, self._views, (detector,))
+        found = once(self._text, self._views, (detector,), rest)
         if not found:
             return self._lines, True
         starts = list(accumulate((len(line) + len(SEPARATOR) for line in self._lines[:-1]), initial=0))
@@ -54,16 +54,19 @@ class Lines:
         self._keep = keep
         self._kept: Sequence[Batch | None] | None = None
 
-    def batches(self) -> Iterable[Batch | None]:
+    def batches(self, rest: Rest = no_rest) -> Iterable[Batch | None]:
         """All batches, None for each line that is too long to be in one. Without `keep` they can be had once."""
         if not self._keep:
-            return _batches(self._lines)
+            return _batches(self._lines, rest)
         if self._kept is None:
-            self._kept = tuple(_batches(self._lines))
+            # Rows of a table say the same again and again: once is enough to be looked at.
+            lines = tuple(dict.fromkeys(self._lines))
+            whole = sum(map(len, lines)) + len(SEPARATOR) * len(lines) <= LONG
+            self._kept = (Batch(lines, rest),) if whole and lines else tuple(_batches(lines, rest))
         return self._kept
 
 
-def _batches(lines: Iterable[str]) -> Iterator[Batch | None]:
+def _batches(lines: Iterable[str], rest: Rest) -> Iterator[Batch | None]:
     batch: list[str] = []
     size = 0
     for line in lines:
@@ -71,9 +74,9 @@ def _batches(lines: Iterable[str]) -> Iterator[Batch | None]:
             yield None
             continue
         if size + len(line) > LONG and batch:
-            yield Batch(batch)
+            yield Batch(batch, rest)
             batch, size = [], 0
         batch.append(line)
         size += len(line) + len(SEPARATOR)
     if batch:
-        yield Batch(batch)
+        yield Batch(batch, rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from mcp_gateway.envelopes.safety.content import Content, Examined
 from mcp_gateway.envelopes.safety.workers import Workers
@@ -19,13 +19,13 @@ class Examines(Protocol):
 class OffLoop:
     """Examines on the spot what is small, and in a thread what is not. Raises `Busy` too, then."""
 
-    __slots__ = ("_examine", "_workers")
+    __slots__ = ("_workers", "examine")
 
     def __init__(self, examine: Examines, workers: Workers) -> None:
-        self._examine = examine
+        self.examine: Final = examine
         self._workers = workers
 
     def __call__(self, content: Content, *, rewrite: bool) -> Examined | Awaitable[Examined]:
         if content.small:
-            return self._examine(content, rewrite=rewrite)
-        return self._workers.run(partial(self._examine, content, rewrite=rewrite))
+            return self.examine(content, rewrite=rewrite)
+        return self._workers.run(partial(self.examine, content, rewrite=rewrite))

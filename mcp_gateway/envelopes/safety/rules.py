@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from mcp_gateway.envelopes.safety.bundled import ABSENT
 from mcp_gateway.envelopes.safety.guard import Guard
 from mcp_gateway.envelopes.safety.header import BadHeader, read_header
-from mcp_gateway.envelopes.safety.verdict import LLM_HOOKS, Hook
+from mcp_gateway.envelopes.safety.verdict import MCP_HOOKS, Hook
 
 _MESSAGE: Final = "{{guardrail_message}}"
 
@@ -125,7 +125,9 @@ class Rulebook:
 
     def __init__(self, guards: Mapping[str, Guard], rules: Iterable[RuleSpec]) -> None:
         self._guards = guards
-        self._headers: OrderedDict[tuple[str, ...], Mapping[Hook, tuple[str, ...]]] = OrderedDict()
+        self._headers: OrderedDict[tuple[Sequence[Hook], tuple[str, ...]], Mapping[Hook, tuple[str, ...]]] = (
+            OrderedDict()
+        )
         self._rules = tuple(Rule.of(rule, guards) for rule in rules)
         self.hooks = frozenset(hook for rule in self._rules for hook, chosen in rule.chosen.items() if chosen)
         """The hooks at which a rule has something to say."""
@@ -139,24 +141,24 @@ class Rulebook:
         """The guardrail of that name."""
         return self._guards[name]
 
-    def added(self, header: Sequence[str]) -> Mapping[Hook, tuple[str, ...]]:
-        """What the values of a request's header add to each hook. Raises `BadHeader`.
+    def added(self, header: Sequence[str], hooks: Sequence[Hook] = MCP_HOOKS) -> Mapping[Hook, tuple[str, ...]]:
+        """What the values of a request's header add to each hook, of which `hooks` are asked. Raises `BadHeader`.
 
         A bundled name under which there is nothing yet may stand where it is not asked: one header does for all planes.
         """
-        values = tuple(header)
+        values = (hooks, tuple(header))
         known = self._headers.get(values)
         if known is None:
-            known = self._headers[values] = self._read(values)
+            known = self._headers[values] = self._read(header, hooks)
             if len(self._headers) > MAX_HEADERS:
                 self._headers.popitem(last=False)
         return known
 
-    def _read(self, header: Sequence[str]) -> Mapping[Hook, tuple[str, ...]]:
+    def _read(self, header: Sequence[str], hooks: Sequence[Hook]) -> Mapping[Hook, tuple[str, ...]]:
         added = read_header(header, {**ABSENT, **self._guards})
         for hook, names in added.items():
             missing = [name for name in names if name not in self._guards]
-            if missing and hook not in LLM_HOOKS:
+            if missing and hook in hooks:
                 raise BadHeader(f"the guardrail {missing[0]} is not available: {ABSENT[missing[0]]}")
         return {hook: tuple(name for name in names if name in self._guards) for hook, names in added.items()}
 

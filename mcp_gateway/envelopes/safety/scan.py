@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from mcp_gateway.envelopes.safety.finding import Detector, Finding
+from mcp_gateway.envelopes.safety.finding import Detector, Finding, Rest, no_rest, paced
 from mcp_gateway.envelopes.safety.text.decode import decode
 from mcp_gateway.envelopes.safety.text.normalise import normalise
 from mcp_gateway.envelopes.safety.text.regex import Pattern
@@ -26,18 +26,18 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 Label = Callable[[Finding], str]
 
 
-def scan(text: str, detectors: Sequence[Detector]) -> Sequence[Finding]:
+def scan(text: str, detectors: Sequence[Detector], rest: Rest = no_rest) -> Sequence[Finding]:
     """What the detectors find in `text`, in order, without overlaps; of two that overlap, the longer one names both.
 
     What would be found after the findings were taken out is among them: so taking them out is done once.
     """
     text = encodable(text)
-    found = once(text, views(text), detectors)
+    found = once(text, views(text, rest), detectors, rest)
     if not found:
         return ()
     for _ in range(_PASSES):
         masked = _masked(text, found)
-        more = once(masked, views(masked), detectors)
+        more = once(masked, views(masked, rest), detectors, rest)
         # A finding within what was taken out already is a detector's own that matches any text.
         more = [finding for finding in more if not _inside(finding, found)]
         if not more:
@@ -46,15 +46,18 @@ def scan(text: str, detectors: Sequence[Detector]) -> Sequence[Finding]:
     return (Finding(found[0].kind, 0, len(text)),)
 
 
-def once(text: str, ways: Iterable[View], detectors: Sequence[Detector]) -> list[Finding]:
+def once(text: str, ways: Iterable[View], detectors: Sequence[Detector], rest: Rest = no_rest) -> list[Finding]:
     """The same over the `views` of `text`, without what comes to light when the findings are taken out."""
-    found = [
-        Finding(finding.kind, *view.span(finding.start, finding.end))
-        for view in ways
-        for detector in detectors
-        for finding in detector.find(view.text)
-        if finding.start < finding.end
-    ]
+    found: list[Finding] = []
+    for view in ways:
+        for detector in detectors:
+            rest()
+            found += [
+                Finding(finding.kind, *view.span(finding.start, finding.end))
+                for finding in paced(detector.find(view.text, rest), rest)
+                if finding.start < finding.end
+            ]
+        rest()
     return _merged(text, found) if found else found
 
 
@@ -72,14 +75,14 @@ def redact(text: str, findings: Iterable[Finding], label: Label = placeholder) -
     return "".join([*pieces, text[last:]]) if pieces else text
 
 
-def views(text: str) -> Iterator[View]:
+def views(text: str, rest: Rest = no_rest) -> Iterator[View]:
     """`text`, which can be encoded as UTF-8, in all ways in which it is looked through."""
     given = View(text)
     yield given
     normal = normalise(text)
     if normal.text != text:
         yield normal
-    yield from decode(normal)
+    yield from decode(normal, rest)
 
 
 def encodable(text: str) -> str:

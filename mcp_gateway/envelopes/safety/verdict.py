@@ -21,7 +21,9 @@ class Hook(StrEnum):
     POST_INVOKE = "mcp_tool_post_invoke_guardrails"
 
 
-LLM_HOOKS: Final = frozenset({Hook.LLM_INPUT, Hook.LLM_OUTPUT})
+LLM_HOOKS: Final = (Hook.LLM_INPUT, Hook.LLM_OUTPUT)
+MCP_HOOKS: Final = (Hook.PRE_INVOKE, Hook.POST_INVOKE)
+"""The hooks of each plane: before, and after."""
 
 
 class Operation(StrEnum):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from mcp_gateway.envelopes.safety.finding import Detector, Finding
+from mcp_gateway.envelopes.safety.finding import Detector, Finding, Rest, no_rest
 from mcp_gateway.envelopes.safety.scan import Label, redact, scan
 
 STRIDE: Final = 1024
@@ -27,14 +27,22 @@ class Window:
     """One channel: a text in pieces comes in, what may leave comes out.
 
     With a `label`, findings are replaced by it; without, nothing leaves any more from the first finding on. What does
-    not leave yet is at most a stride and the `context`, in characters, and a match that has begun.
+    not leave yet is at most a stride and the `context`, in characters, and a match that has begun. A look calls `rest`.
     """
 
-    __slots__ = ("_detectors", "_first", "_found", "_label", "_left", "_next", "_text", "context", "stride")
+    __slots__ = ("_detectors", "_first", "_found", "_label", "_left", "_next", "_rest", "_text", "context", "stride")
 
-    def __init__(self, detectors: Sequence[Detector], label: Label | None = None, *, stride: int = STRIDE) -> None:
+    def __init__(
+        self,
+        detectors: Sequence[Detector],
+        label: Label | None = None,
+        *,
+        stride: int = STRIDE,
+        rest: Rest = no_rest,
+    ) -> None:
         self._detectors = detectors
         self._label = label
+        self._rest = rest
         self.context: Final = SPREAD * max((detector.longest for detector in detectors), default=0)
         self.stride: Final = max(stride, self.context)
         # Places in the channel: of the first character kept, of the first that has not left, of the next look.
@@ -47,6 +55,11 @@ class Window:
     def found(self) -> Sequence[Finding]:
         """What was found, in order, in characters from the beginning of the channel."""
         return self._found
+
+    @property
+    def held(self) -> str:
+        """What has arrived and not left."""
+        return self._text[self._left - self._first :]
 
     @property
     def blocked(self) -> bool:
@@ -72,7 +85,7 @@ class Window:
         arrived = self._first + len(self._text)
         found = [
             Finding(one.kind, max(one.start + self._first, self._left), one.end + self._first)
-            for one in scan(self._text, self._detectors)
+            for one in scan(self._text, self._detectors, self._rest)
             if one.end + self._first > self._left
         ]
         cut = arrived if last else max(self._left, arrived - self.context)

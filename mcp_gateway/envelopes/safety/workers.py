@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -15,9 +16,29 @@ THREADS: Final = 2
 WAITING: Final = 64
 """Most pieces of work that wait or run. What comes on top fails at once, and the guardrail's mode decides."""
 
+_TURN: Final = 0.0005
+_BREAK: Final = 0.00005
+"""Seconds of work after which a thread lets others have the interpreter, and for how long: with less than this it takes
+it back before the event loop's has woken up. What releases it for a moment only (every search of RE2's does) is worse
+than what holds it: each time the event loop's thread begins to wait anew."""
+
 
 class Busy(Exception):
     """As much work as can be is under way."""
+
+
+class Turn:
+    """A thread's turn with the interpreter, which ends when it is called and has lasted for a while. A `Rest`."""
+
+    __slots__ = ("_begun",)
+
+    def __init__(self) -> None:
+        self._begun = monotonic()
+
+    def __call__(self) -> None:
+        if monotonic() - self._begun >= _TURN:
+            sleep(_BREAK)
+            self._begun = monotonic()
 
 
 class Workers:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from mcp_gateway.core.errors import ConfigurationError
 from mcp_gateway.core.secret import Secret
@@ -133,3 +134,26 @@ def test_what_serves_does_not_hold_alembic() -> None:
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert "sqlalchemy" in done.stdout.split()
     assert "alembic" not in done.stdout.split()
+
+
+def to_revision(connection: Connection, revision: str) -> None:
+    """Bring a database as far as an older version of the gateway does."""
+    directory = ScriptDirectory.from_config(alembic_config())
+    with EnvironmentContext(
+        alembic_config(), directory, fn=lambda found, _: directory._upgrade_revs(revision, found)
+    ) as environment:
+        environment.configure(connection=connection, version_table=VERSION_TABLE)
+        environment.run_migrations()
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+async def test_what_an_older_version_kept_is_there_after_migrating(empty_url: Secret, revision: str) -> None:
+    database = Database(empty_url)
+    await database.write(lambda on: on.run_sync(to_revision, revision))
+    assert await standing(database) == (Standing.BEHIND, revision)
+    await database.write(lambda on: on.execute(text("INSERT INTO mcp_flows VALUES ('t', 'digest', 'sealed', 1.5)")))
+    await run_migrations(empty_url)
+    assert await standing(database) == (Standing.CURRENT, REVISIONS[-1])
+    kept = await database.read(lambda on: on.execute(text("SELECT * FROM mcp_flows")))
+    assert [tuple(row) for row in kept.all()] == [("t", "digest", "sealed", 1.5)]
+    await database.close()

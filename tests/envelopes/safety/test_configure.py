@@ -49,6 +49,22 @@ async def test_a_bundled_guardrail_that_is_declared_keeps_what_is_not_said_of_it
     assert (guard.mode, guard.operation) == (Mode.AUDIT, Operation.VALIDATE)
 
 
+async def test_when_a_guardrail_is_left_alone_is_said_of_each() -> None:
+    found, _ = await read(
+        groups=group(
+            {"name": "sql-sanitizer", "type": "sql", "circuit": {"failures": 2, "cooldown": "1h"}}, name="global"
+        )
+    )
+    assert found is not None
+    declared, plain = (found.rulebook.guard(f"global/{name}").circuit for name in ("sql-sanitizer", "pii-redaction"))
+    for circuit, failures, cooldown in ((declared, 2, 3600.0), (plain, 5, 10.0)):
+        for _ in range(failures):
+            assert circuit.admit(0.0)
+            circuit.failed(0.0)
+        assert not circuit.admit(cooldown - 0.1)
+        assert circuit.admit(cooldown)
+
+
 async def test_what_only_an_admin_can_complete_is_there_once_it_is_declared() -> None:
     config = {"url": "https://models.example.com/chat", "model": "small", "preset": "hallucination"}
     judge = {"name": "hallucination-check", "type": "llm_judge", "config": config}

@@ -57,6 +57,15 @@ def test_batches_cover_a_message_with_few_looks() -> None:
     assert len(list(Lines(["plain words"] * 400, keep=False).batches())) == 1
 
 
+def test_what_is_said_again_in_a_small_message_is_looked_at_once() -> None:
+    again, other = f"password: {_PASSWORD}", "state: posted"
+    (batch,) = Lines([other, again, other, again, other], keep=True).batches()
+    assert batch is not None
+    lines, all_clean = batch.clean(Secrets())
+    assert (list(lines), all_clean) == ([other], False)
+    assert Lines([], keep=True).batches() == ()
+
+
 def test_batches_are_bounded_and_a_long_line_is_in_none() -> None:
     batches = list(Lines(["a" * 5000, "b" * 5000, "c" * (LONG + 1), "d"], keep=False).batches())
     assert [batch is None for batch in batches] == [False, True, False]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.finding import Finding, Rest, no_rest
 from mcp_gateway.envelopes.safety.scan import placeholder, redact, scan
 
 
@@ -20,7 +20,7 @@ class _Word:
     name: str = "word"
     longest: int = 64
 
-    def find(self, text: str) -> list[Finding]:
+    def find(self, text: str, rest: Rest = no_rest) -> list[Finding]:
         return [Finding(self.kind, *match.span()) for match in re.finditer(self.expression, text)]
 
 

@@ -107,11 +107,11 @@ def _since(text: str | None) -> str:
 
 def _files(settings: Settings, path: Path | None) -> list[Path]:
     if path is None:
-        path = Path(settings.gateway.telemetry.audit.path)
+        path = settings.telemetry.audit.path
+        if path is None:
+            raise stopped("there is no `telemetry.audit.path`: name a record with --from, or - for standard input")
         if not path.exists():
-            raise stopped(
-                f"there is no record at {path}: name one with --from. `mcp-gateway serve` writes it to standard output"
-            )
+            raise stopped(f"there is no record at {path}: name one with --from")
     try:
         found = files_of(path)
     except OSError as error:

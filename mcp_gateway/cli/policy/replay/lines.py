@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
+from mcp_gateway.envelopes.observability.audit.files import chains, segments
+
 SUFFIXES: Final = (".jsonl", ".log", ".ndjson", ".json")
 MAX_LINE: Final = 1 << 20
 """Longest line that is read; records are far shorter."""
@@ -26,10 +28,14 @@ class Read:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files of a record: itself, or those directly in a folder by name. Raises `OSError`."""
+    """The files of a record: itself, those directly in a folder by name, or those of its chains, each in its order.
+
+    Raises `OSError`.
+    """
     if path == STANDARD_INPUT or not path.is_dir():
         return [path]
-    return sorted(each for each in path.iterdir() if each.suffix in SUFFIXES and each.is_file())
+    here = sorted(each for each in path.iterdir() if each.suffix in SUFFIXES and each.is_file())
+    return here or [file for folder in chains(path) for file in segments(folder)]
 
 
 def records(files: list[Path], read: Read, progress: Callable[[Read], None]) -> Iterator[dict[str, Any]]:

@@ -73,7 +73,7 @@ def resource_entity(subject: Subject) -> dict[str, Any]:
     return {
         "uid": subject.resource.json(),
         "attrs": _attributes(subject.facts),
-        "parents": [Uid(UPSTREAM, subject.upstream).json(), Uid(SERVER, subject.server).json()],
+        "parents": [uid.json() for uid in (Uid(UPSTREAM, subject.upstream), Uid(SERVER, subject.server)) if uid.id],
     }
 
 

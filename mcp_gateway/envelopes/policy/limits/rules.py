@@ -110,8 +110,7 @@ class Rule:
 
     def pools(self, call: Counted) -> list[bytes]:
         """The keys of the pools that must all have room for `call`: several where the caller is in several teams."""
-        values = [_values(per, call) for per in self.per]
-        return [_key(self.name, combination) for combination in product(*values)]
+        return keys_of(self.name, self.per, call, {"tool": f"{call.upstream}/{call.tool}"})
 
 
 def rules_of(specs: Mapping[str, Sequence[LimitSpec]]) -> dict[str, tuple[Rule, ...]]:
@@ -119,41 +118,49 @@ def rules_of(specs: Mapping[str, Sequence[LimitSpec]]) -> dict[str, tuple[Rule, 
     return {server: tuple(Rule.of(server, spec) for spec in rules) for server, rules in specs.items() if rules}
 
 
-def _user(call: Counted) -> Sequence[str]:
+class Called(Protocol):
+    """What is read of any call to tell whose it is."""
+
+    @property
+    def principal(self) -> Principal: ...
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+
+
+def _user(call: Called) -> Sequence[str]:
     return (call.principal.id if call.principal.kind == "user" else SHARED,)
 
 
-def _account(call: Counted) -> Sequence[str]:
+def _account(call: Called) -> Sequence[str]:
     return (call.principal.id if call.principal.kind == "virtual_account" else SHARED,)
 
 
-def _teams(call: Counted) -> Sequence[str]:
+def _teams(call: Called) -> Sequence[str]:
     teams = sorted(set(call.principal.teams) - {SHARED})
     return (*teams[:TEAMS], SHARED) if len(teams) > TEAMS else teams or (SHARED,)
 
 
-def _tool(call: Counted) -> Sequence[str]:
-    return (f"{call.upstream}/{call.tool}",)
-
-
-_VALUES: Final[Mapping[str, Callable[[Counted], Sequence[str]]]] = {
+_CALLERS: Final[Mapping[str, Callable[[Called], Sequence[str]]]] = {
     "user": _user,
     "virtual_account": _account,
     "team": _teams,
-    "tool": _tool,
 }
 
 
-def _values(per: str, call: Counted) -> Sequence[str]:
+def keys_of(name: str, per: Sequence[str], call: Called, own: Mapping[str, str]) -> list[bytes]:
+    """The keys of the pools of the rule `name` in which `call` is counted; `own` are the values of a plane's own words.
+
+    Of one length whatever a caller is called, and nothing that reads a store learns who calls.
+    """
+    return [_key(name, combination) for combination in product(*(_values(each, call, own) for each in per))]
+
+
+def _values(per: str, call: Called, own: Mapping[str, str]) -> Sequence[str]:
     if per.startswith(_METADATA):
         return (call.metadata.get(per.removeprefix(_METADATA), SHARED),)
-    return _VALUES[per](call)
+    return (own[per],) if per in own else _CALLERS[per](call)
 
 
 def _key(name: str, values: Sequence[str]) -> bytes:
-    # Of one length whatever a caller is called, and nothing that reads a store learns who calls.
-    digest = sha256(name.encode())
-    for value in values:
-        encoded = value.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:%b" % (len(encoded), encoded))
-    return digest.digest()
+    encoded = [value.encode("utf-8", "surrogatepass") for value in values]
+    return sha256(b"".join([name.encode(), *(b"%d:%b" % (len(each), each) for each in encoded)])).digest()

@@ -7,7 +7,7 @@ from typing import Final
 
 from mcp_gateway.envelopes.safety.detectors.code_safety_python import python_calls
 from mcp_gateway.envelopes.safety.detectors.code_safety_rules import LANGUAGES, RULES, Language
-from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.finding import Finding, Rest, no_rest, paced
 from mcp_gateway.envelopes.safety.options import Options
 from mcp_gateway.envelopes.safety.text.regex import Pattern
 
@@ -46,11 +46,14 @@ class CodeSafety:
             raise ValueError("`languages` is empty")
         return cls([language for language in Language if language.value in names])
 
-    def find(self, text: str) -> Sequence[Finding]:
+    def find(self, text: str, rest: Rest = no_rest) -> Sequence[Finding]:
         """What the rules match and what the tree holds; the two may overlap."""
         found: list[Finding] = []
         if self._any.within(text):
-            found += [Finding(kind, start, end) for kind, rule in self._rules for start, end in rule.spans(text)]
+            found += [
+                Finding(kind, start, end) for kind, rule in self._rules for start, end in paced(rule.spans(text), rest)
+            ]
+        rest()
         if Language.PYTHON in self._languages:
             found += python_calls(text)
         return found

@@ -14,7 +14,7 @@ from mcp_gateway.envelopes.safety.detectors.pii_addresses import addresses, emai
 from mcp_gateway.envelopes.safety.detectors.pii_codes import codes
 from mcp_gateway.envelopes.safety.detectors.pii_context import Said
 from mcp_gateway.envelopes.safety.detectors.pii_numbers import numbers
-from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.finding import Finding, Rest, no_rest, paced
 from mcp_gateway.envelopes.safety.options import Options
 from mcp_gateway.envelopes.safety.text.regex import Pattern
 
@@ -93,22 +93,23 @@ class Pii:
             raise ValueError("`categories` is empty")
         return cls(frozenset(CATEGORIES if "*" in named else named), context)
 
-    def find(self, text: str) -> Sequence[Finding]:
+    def find(self, text: str, rest: Rest = no_rest) -> Sequence[Finding]:
         """The personal data in `text`."""
         found: list[Finding] = []
         if "@" in text and "email" in self.categories:
-            found += emails(text)
+            found += paced(emails(text), rest)
         if not _DIGITS.within(text):
             return found
-        said = Said.of(text)
+        rest()
+        said = Said.of(text, rest)
         if not self.categories.isdisjoint(_NUMBERS):
-            found += numbers(text, said, lenient=not self.context)
+            found += numbers(text, said, rest, lenient=not self.context)
         if not self.categories.isdisjoint(_CODES):
-            found += codes(text)
+            found += paced(codes(text), rest)
         if "date_of_birth" in self.categories:
-            found += _births(text, said)
+            found += paced(_births(text, said), rest)
         if "ip_address" in self.categories:
-            found += addresses(text)
+            found += paced(addresses(text), rest)
         return [one for one in found if one.kind in self.categories]
 
 

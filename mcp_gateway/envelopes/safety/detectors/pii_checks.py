@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from itertools import accumulate, cycle
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
 
@@ -15,12 +15,14 @@ _VERHOEFF_D: Final = tuple(
         "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
     )
 )  # fmt: skip
-_VERHOEFF_P: Final = tuple(
-    {digit: int(to) for digit, to in zip("0123456789", row, strict=True)}
-    for row in (
-        "0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258",
-    )
+_VERHOEFF_P: Final = (
+    "0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258",
 )  # fmt: skip
+_VERHOEFF: Final = tuple(
+    tuple({digit: row[int(to)] for digit, to in zip("0123456789", permuted, strict=True)} for row in _VERHOEFF_D)
+    for permuted in (*_VERHOEFF_P, *_VERHOEFF_P[:4])
+)
+"""For each of twelve places from the end: what was checked so far, and the digit there → what it is with that."""
 
 CARD_LENGTHS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
     {
@@ -163,8 +165,8 @@ def aadhaar(digits: str) -> bool:
     if digits[0] in "01":
         return False
     check = 0
-    for one, permuted in zip(reversed(digits), cycle(_VERHOEFF_P), strict=False):
-        check = _VERHOEFF_D[check][permuted[one]]
+    for one, place in zip(digits[::-1], _VERHOEFF, strict=True):
+        check = place[check][one]
     return check == 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.finding import Finding, Rest, no_rest, paced
 from mcp_gateway.envelopes.safety.text.regex import Pattern
 
 REACH: Final = 32
@@ -55,8 +55,9 @@ class Said:
     words: tuple[Finding, ...]
 
     @classmethod
-    def of(cls, text: str) -> Said:
-        return cls(text, tuple(Finding(_WORDS[number - 1][0], start, end) for number, start, end in _SAID.groups(text)))
+    def of(cls, text: str, rest: Rest = no_rest) -> Said:
+        words = paced(_SAID.groups(text), rest)
+        return cls(text, tuple(Finding(_WORDS[number - 1][0], start, end) for number, start, end in words))
 
     def says(self, kind: str, start: int) -> bool:
         """Whether a word before `start`, with no bracket and no line between, says that `kind` begins there."""

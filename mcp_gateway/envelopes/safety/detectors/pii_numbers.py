@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
 
 from mcp_gateway.envelopes.safety.detectors import pii_checks as checks
 from mcp_gateway.envelopes.safety.detectors.pii_context import REACH, Said
-from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.finding import Finding, Rest, paced
 from mcp_gateway.envelopes.safety.text.regex import Pattern
 
 _ANY: Final = Pattern(r"[0-9](?:[ ().\-/]{0,3}[0-9]){6,}")
@@ -37,7 +37,7 @@ _AREA: Final = 64
 """Characters before and after such a form in which more digits of it stand."""
 
 _DIGIT: Final = re.compile("[0-9]")
-_GROUP: Final = re.compile(r"[0-9]+")
+_GROUP: Final = re.compile(r"([0-9]+)")
 _CARD: Final = range(13, 20)
 _PHONE: Final = range(7, 16)
 
@@ -113,52 +113,78 @@ _SHAPES: Final = re.compile(b"(?=" + b"|".join(re.escape(bytes(sizes)) for sizes
 """Where in the sizes of the groups of a run, as bytes, one of the ways may begin."""
 
 _CARD_GROUPS: Final = frozenset({(4, 6, 5), (4, 6, 4)})
+_CARD_BEGINS: Final = frozenset({(size, size) for size in range(3, 7)} | {(4, 6)})
+"""The sizes of the first two groups of a card's number that is written in three or more."""
+
+_PLAIN_SIZES: Final = frozenset(way.sizes[0] for way in _WAYS if len(way.sizes) == 1 and not way.context)
+"""What digits at one stretch may be for which no word is needed, besides cards."""
 
 
 class _Run:
     """Digits that stand together: the spans of their groups, and what is asked of them time and again."""
 
-    __slots__ = ("_all", "_gaps", "_sums", "at", "groups", "lenient", "said", "sizes", "spans", "text")
+    __slots__ = ("_ends", "_gaps", "_groups", "_starts", "_sums", "all", "at", "lenient", "said", "sizes", "text")
 
-    def __init__(self, text: str, spans: tuple[tuple[int, int], ...], said: Said, lenient: bool) -> None:
+    def __init__(self, text: str, start: int, parts: Sequence[str], said: Said, lenient: bool) -> None:
+        """`parts` are what stands from `start` on in `text`: before the first group, the group, between, and so on."""
+        groups = parts[1::2]
+        bounds = list(accumulate(map(len, parts), initial=start))
         self.text = text
-        self.spans = spans
+        self._starts = bounds[1:-1:2]
+        self._ends = bounds[2::2]
         self.said = said
         self.lenient = lenient
-        self.sizes = tuple(end - start for start, end in spans)
-        self._all = "".join(text[start:end] for start, end in spans)
-        self._gaps = [text[one[1] : other[0]] for one, other in pairwise(spans)]
-        # How many digits stand before each group, and the group before which so many stand.
-        self.at = [0, *accumulate(self.sizes)]
-        self.groups = {at: group for group, at in enumerate(self.at)}
-        self._sums: tuple[Sequence[int], Sequence[int]] | None = None
+        self.sizes = tuple(map(len, groups))
+        self.all = "".join(groups)
+        self._gaps = parts[2::2]
+        # How many digits stand before each group.
+        self.at = list(accumulate(self.sizes, initial=0))
+        # The group before which so many digits stand, and sums over digits: where they are asked for.
+        self._groups: Mapping[int, int] | None = None
+        self._sums: dict[int, Sequence[int]] = {}
+
+    def start(self, group: int) -> int:
+        """Where a group begins in the text."""
+        return self._starts[group]
+
+    def end(self, group: int) -> int:
+        """Where it ends."""
+        return self._ends[group]
 
     def digits(self, first: int, last: int) -> str:
-        return self._all[self.at[first] : self.at[last]]
+        return self.all[self.at[first] : self.at[last]]
 
     def between(self, first: int, last: int) -> set[str]:
         """The different characters between the groups from `first` to before `last`."""
         return set("".join(self._gaps[first : last - 1]))
 
     def cards(self, first: int) -> Iterator[int]:
-        """The groups before which cards' numbers end that begin with the group `first`."""
+        """The groups before which numbers end that begin with the group `first` and are as long as cards' are."""
         start = self.at[first]
-        for length in checks.CARD_LENGTHS.get(self._all[start : start + 4], ()):
-            last = self.groups.get(start + length)
-            if last is not None and self._checked(start, start + length):
+        lengths = checks.CARD_LENGTHS.get(self.all[start : start + 4])
+        if lengths is None or start + lengths[0] > self.at[-1]:
+            return
+        if self._groups is None:
+            self._groups = {at: group for group, at in enumerate(self.at)}
+        for length in lengths:
+            last = self._groups.get(start + length)
+            if last is not None:
                 yield last
 
-    def _checked(self, start: int, end: int) -> bool:
+    def checked(self, first: int, last: int) -> bool:
         """Whether the last of these digits is Luhn's check digit, by sums that are made once for all of the run."""
-        if self._sums is None:
-            raw = self._all.encode()
-            self._sums = (checks.luhn_sums(raw, 0), checks.luhn_sums(raw, 1))
-        sums = self._sums[(end - 1) % 2]
+        start, end = self.at[first], self.at[last]
+        if len(self.all) <= _CARD.stop:
+            return checks.luhn(self.all[start:end])
+        plain = (end - 1) % 2
+        sums = self._sums.get(plain)
+        if sums is None:
+            sums = self._sums[plain] = checks.luhn_sums(self.all.encode(), plain)
         return (sums[end] - sums[start]) % 10 == 0
 
     def whole(self, first: int, last: int, strict: bool) -> bool:
         """Whether nothing beside these groups goes on with them: a letter or digit, and if `strict` `-`, `.` or `/`."""
-        start, end = self.spans[first][0], self.spans[last - 1][1]
+        start, end = self._starts[first], self._ends[last - 1]
         before, after = self.text[max(0, start - 2) : start], self.text[end : end + 2]
         if _joins(before[-1:]) or _joins(after[:1]):
             return False
@@ -173,28 +199,42 @@ def _goes_on(separator: str, character: str) -> bool:
     return separator != "" and separator in "-./" and _joins(character)
 
 
-def numbers(text: str, said: Said, lenient: bool) -> Iterator[Finding]:
+def numbers(text: str, said: Said, rest: Rest, *, lenient: bool) -> Iterator[Finding]:
     """The personal numbers of `text`; if `lenient`, also those of which no word says what they are."""
     done = 0
-    for place in _places(text, said, lenient):
+    quick = not lenient and not said.words
+    for place in _places(text, said, rest, lenient=lenient):
         if place < done:
             continue
+        rest()
         before, after = text[max(done, place - _AREA) : place], text[place : place + _AREA]
         start = place - len(before) + len(before.rstrip(_AROUND))
         done = place + len(after) - len(after.lstrip(_AROUND))
-        spans = tuple(match.span() for match in _GROUP.finditer(text, start, done))
-        run = _Run(text, spans, said, lenient)
-        yield from _cards(run)
-        yield from _international(run, start)
+        piece = text[start:done]
+        if quick and piece.isdecimal() and not _stretch(piece):
+            continue
+        run = _Run(text, start, _GROUP.split(piece), said, lenient)
+        if len(run.all) >= _CARD.start:
+            yield from _cards(run)
+        if "+" in piece:
+            yield from _international(run, start)
         yield from _written(run)
-        yield from _called(run)
+        if said.words:
+            yield from _called(run)
 
 
-def _places(text: str, said: Said, lenient: bool) -> Sequence[int]:
+def _stretch(digits: str) -> bool:
+    """Whether they may be something at one stretch and without words: most are not, and are known to be by this."""
+    size = len(digits)
+    card = size in checks.CARD_LENGTHS.get(digits[:4], ()) and checks.luhn(digits)
+    return card or size in _PLAIN_SIZES
+
+
+def _places(text: str, said: Said, rest: Rest, *, lenient: bool) -> Sequence[int]:
     """Where digits are worth a look."""
     if lenient:
-        return [start for start, _ in _ANY.spans(text)]
-    places = [start for start, _ in _PLAIN.spans(text)]
+        return [start for start, _ in paced(_ANY.spans(text), rest)]
+    places = [start for start, _ in paced(_PLAIN.spans(text), rest)]
     digits = [_DIGIT.search(text, end, end + REACH + 1) for end in said.ends()]
     if digits:
         places = sorted([*places, *(match.start() for match in digits if match is not None)])
@@ -203,17 +243,18 @@ def _places(text: str, said: Said, lenient: bool) -> Sequence[int]:
 
 def _cards(run: _Run) -> Iterator[Finding]:
     sizes = run.sizes
-    if run.at[-1] < _CARD.start:
-        return
     for first, size in enumerate(sizes):
-        if size in _CARD or 3 <= size <= 6:
+        if size in _CARD:
+            if first + 1 in run.cards(first) and run.checked(first, first + 1):
+                yield from _card(run, first, first + 1)
+        elif 3 <= size <= 6 and first + 2 < len(sizes) and (size, sizes[first + 1]) in _CARD_BEGINS:
             for last in run.cards(first):
-                groups = last - first
-                if groups == 1 or (3 <= groups <= 7 and size <= 6 and _evenly(sizes[first:last])):
+                if 3 <= last - first <= 7 and _evenly(sizes[first:last]) and run.checked(first, last):
                     yield from _card(run, first, last)
     # Digits one by one or in pairs are a list of numbers, unless they are all there is.
-    if sizes[0] < 3 and run.at[-1] in _CARD and _evenly(sizes) and len(sizes) in run.cards(0):
-        yield from _card(run, 0, len(sizes))
+    last = len(sizes)
+    if sizes[0] < 3 and len(run.all) in _CARD and _evenly(sizes) and last in run.cards(0) and run.checked(0, last):
+        yield from _card(run, 0, last)
 
 
 def _evenly(sizes: tuple[int, ...]) -> bool:
@@ -223,28 +264,28 @@ def _evenly(sizes: tuple[int, ...]) -> bool:
 
 
 def _card(run: _Run, first: int, last: int) -> Iterator[Finding]:
-    start, between = run.spans[first][0], run.between(first, last)
+    start, between = run.start(first), run.between(first, last)
     # After a point stands a fraction.
     fraction = first + 1 == last and re.search(r"\d\.$", run.text[max(0, start - 2) : start]) is not None
     if fraction or len(between) > 1 or not between <= {" ", "-", "."}:
         return
     if len(set(run.digits(first, last))) > 1 and run.whole(first, last, strict=False):
-        yield Finding("credit_card", start, run.spans[last - 1][1])
+        yield Finding("credit_card", start, run.end(last - 1))
 
 
 def _international(run: _Run, start: int) -> Iterator[Finding]:
     """A number with its country, as `+49 30 901820`: groups are added while there is room for them (E.164)."""
-    sign = run.text.find("+", start, run.spans[0][0])
-    if sign < 0 or _joins(run.text[sign - 1 : sign]) or run.text[run.spans[0][0]] == "0":
+    sign = run.text.find("+", start, run.start(0))
+    if sign < 0 or _joins(run.text[sign - 1 : sign]) or run.all[0] == "0":
         return
     last = count = 0
-    for first, end in run.spans:
-        if count + end - first >= _PHONE.stop:
+    for size in run.sizes:
+        if count + size >= _PHONE.stop:
             break
-        count, last = count + end - first, last + 1
+        count, last = count + size, last + 1
     # Two groups with a point between them are a fraction with its sign.
     if count in _PHONE and not (last == 2 and run.between(0, 2) == {"."}) and run.whole(0, last, strict=False):
-        yield Finding("phone", sign, run.spans[last - 1][1])
+        yield Finding("phone", sign, run.end(last - 1))
 
 
 def _written(run: _Run) -> Iterator[Finding]:
@@ -256,8 +297,8 @@ def _written(run: _Run) -> Iterator[Finding]:
             ways = _BY_SIZES.get(sizes[first:last]) if last <= len(sizes) else None
             # Of two ways that are written alike, the one that more must hold of comes first.
             if ways and (way := next((way for way in ways if _holds(way, run, first, last)), None)) is not None:
-                start = run.spans[first][0]
-                yield Finding(way.kind, start - (run.text[start - 1 : start] == "("), run.spans[last - 1][1])
+                start = run.start(first)
+                yield Finding(way.kind, start - (run.text[start - 1 : start] == "("), run.end(last - 1))
 
 
 def _holds(way: _Number, run: _Run, first: int, last: int) -> bool:
@@ -270,16 +311,11 @@ def _holds(way: _Number, run: _Run, first: int, last: int) -> bool:
         return False
     if not run.whole(first, last, strict=True):
         return False
-    return not way.context or run.lenient or run.said.says(way.kind, run.spans[first][0])
+    return not way.context or run.lenient or run.said.says(way.kind, run.start(first))
 
 
 def _called(run: _Run) -> Iterator[Finding]:
     """Any number that words say is a phone's."""
-    start, end = run.spans[0][0], run.spans[-1][1]
-    if (
-        run.said.words
-        and run.at[-1] in _PHONE
-        and run.whole(0, len(run.spans), strict=True)
-        and run.said.says("phone", start)
-    ):
-        yield Finding("phone", start, end)
+    start = run.start(0)
+    if len(run.all) in _PHONE and run.whole(0, len(run.sizes), strict=True) and run.said.says("phone", start):
+        yield Finding("phone", start, run.end(-1))

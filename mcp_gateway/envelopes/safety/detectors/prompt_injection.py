@@ -12,7 +12,7 @@ from typing import Final
 from mcp_gateway.envelopes.safety.detectors.prompt_injection_languages import LANGUAGES
 from mcp_gateway.envelopes.safety.detectors.prompt_injection_rules import RULES
 from mcp_gateway.envelopes.safety.detectors.prompt_injection_words import STEMS
-from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.finding import Finding, Rest, no_rest, paced
 from mcp_gateway.envelopes.safety.options import Options
 from mcp_gateway.envelopes.safety.text.regex import Pattern
 
@@ -53,28 +53,32 @@ class PromptInjection:
         options.finish()
         return cls(threshold)
 
-    def find(self, text: str) -> Sequence[Finding]:
+    def find(self, text: str, rest: Rest = no_rest) -> Sequence[Finding]:
         """The signs that count. Digits in place of letters are read as the letters they look like."""
-        signs = self._signs(text)
+        signs = self._signs(text, rest)
         if _LEET_WORD.within(text):
-            signs += self._signs(text.translate(_LEET))
+            signs += self._signs(text.translate(_LEET), rest)
         if not signs:
             return ()
         signs = sorted(set(signs), key=lambda sign: (sign[1].start, sign[1].end))
-        return [finding for number, (_, finding) in enumerate(signs) if self._score(signs, number) >= self._threshold]
+        return [
+            finding
+            for number, (_, finding) in enumerate(paced(signs, rest))
+            if self._score(signs, number) >= self._threshold
+        ]
 
     def score(self, text: str) -> float:
         """The highest score of any neighbourhood, from 0 to 1."""
-        signs = sorted(set(self._signs(text)), key=lambda sign: (sign[1].start, sign[1].end))
+        signs = sorted(set(self._signs(text, no_rest)), key=lambda sign: (sign[1].start, sign[1].end))
         return max((self._score(signs, number) for number in range(len(signs))), default=0.0)
 
-    def _signs(self, text: str) -> list[tuple[float, Finding]]:
+    def _signs(self, text: str, rest: Rest) -> list[tuple[float, Finding]]:
         if not self._any.within(text):
             return []
         return [
             (weight, Finding(kind, start, end))
-            for kind, weight, pattern in self._rules
-            for start, end in pattern.spans(text)
+            for kind, weight, pattern in paced(self._rules, rest)
+            for start, end in paced(pattern.spans(text), rest)
         ]
 
     @staticmethod

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mcp_gateway.envelopes.safety.detectors.regex_presets import PRESETS
-from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.finding import Finding, Rest, no_rest, paced
 from mcp_gateway.envelopes.safety.options import Options
 from mcp_gateway.envelopes.safety.text.regex import Pattern
 
@@ -70,14 +70,14 @@ class Regex:
         _refuse_clashes(expressions)
         return cls(expressions, _gate([source for _, source, _ in sources]))
 
-    def find(self, text: str) -> Sequence[Finding]:
+    def find(self, text: str, rest: Rest = no_rest) -> Sequence[Finding]:
         """Every match of every expression."""
         if self._any is not None and not self._any.within(text):
             return ()
         return [
             Finding(one.kind, start, end)
             for one in self._expressions
-            for start, end in one.pattern.spans(text)
+            for start, end in paced(one.pattern.spans(text), rest)
             if end > start
         ]
 

@@ -10,10 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from mcp_gateway.envelopes.safety.detectors.secrets_patterns import COMPILED, SECRETS
-from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.finding import Finding, Rest, no_rest, paced
 from mcp_gateway.envelopes.safety.options import Options
 from mcp_gateway.envelopes.safety.text.regex import Gate, Pattern
 
@@ -26,9 +27,21 @@ _ASSIGNED: Final = Pattern(
     r"[A-Za-z0-9_.\-]{0,40}(?:api[_\-]?key|secret|token|passw(?:or)?d|passphrase|pwd|credentials?|private[_\-]?key"
     r"|access[_\-]?key|auth[_\-]?key|encryption[_\-]?key|client[_\-]?key)[A-Za-z0-9_\-]{0,20}"
     r"\\?[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3}"
-    r"(?:\\?\"[^\s\"\\\[\]]{8,200}|'[^\s'\\\[\]]{8,200}|[^\s\"'\[\](){}<>,;\\|]{8,200})",
+    r"(?:\\?\"[^\s\"\\\[\]]{8}|'[^\s'\\\[\]]{8}|[^\s\"'\[\](){}<>,;\\|]{8})",
     ignore_case=True,
 )
+"""A name and the first of its value, which has as many characters as these at least."""
+
+_SHOWN: Final = 8
+_GOES_ON: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
+    {
+        '"': re.compile(r"[^\t\n\f\r \"\\\[\]]{0,192}"),
+        "'": re.compile(r"[^\t\n\f\r '\\\[\]]{0,192}"),
+        "": re.compile(r"[^\t\n\f\r \"'\[\](){}<>,;\\|]{0,192}"),
+    }
+)
+"""What stands before a value, and how a value goes on that stands after it; to 200 characters together."""
+
 _ASSIGNMENT: Final = re.compile(
     r"(?P<key>[\w.\-]+)\\?[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3}\\?(?P<quote>[\"']?)(?P<value>.+)", re.S
 )
@@ -47,6 +60,7 @@ _MADE_UP: Final = re.compile(
 )
 _PASSWORD: Final = re.compile(r"(?i)passw(?:or)?d|passphrase|pwd")
 _CLASSES: Final = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]"), re.compile(r"[^A-Za-z0-9]"))
+_DECIMAL: Final = re.compile(r"\d")
 _HEX: Final = re.compile(r"[0-9a-fA-F]+\Z")
 
 _RANDOM: Final = 3.5
@@ -80,16 +94,16 @@ class Secrets:
         options.finish()
         return cls(entropy)
 
-    def find(self, text: str) -> Sequence[Finding]:
+    def find(self, text: str, rest: Rest = no_rest) -> Sequence[Finding]:
         """The credentials in `text`."""
         found = [
             Finding(SECRETS[index].kind, start, end)
             for index in _GATE.matching(text)
-            for start, end in COMPILED[index].spans(text, SECRETS[index].group)
+            for start, end in paced(COMPILED[index].spans(text, SECRETS[index].group), rest)
             if _holds(SECRETS[index].kind, text[start:end])
         ]
         if self.entropy and _GATE_WORD.within(text):
-            found += _called_secret(text)
+            found += _called_secret(text, rest)
         return found
 
 
@@ -111,8 +125,14 @@ def _is_token(value: str) -> bool:
     return isinstance(said, dict) and "alg" in said
 
 
-def _called_secret(text: str) -> Iterator[Finding]:
-    for start, end in _ASSIGNED.spans(text):
+def _called_secret(text: str, rest: Rest) -> Iterator[Finding]:
+    def grow(end: int) -> int:
+        before = text[end - _SHOWN - 1]
+        more = _GOES_ON[before if before in "\"'" else ""].match(text, end)
+        return end if more is None else more.end()
+
+    for start, end in _ASSIGNED.grown(text, grow):
+        rest()
         match = _ASSIGNMENT.fullmatch(text, start, end)
         if match is None or _NO_SECRET.search(match["key"]):
             continue
@@ -123,17 +143,36 @@ def _called_secret(text: str) -> Iterator[Finding]:
 
 
 def _is_random(key: str, value: str) -> bool:
-    if _UUID.match(value) or _MADE_UP.search(value):
-        return False
-    classes = sum(one.search(value) is not None for one in _CLASSES)
+    # In the order of what each costs: most values of a text full of them are none.
     if _PASSWORD.search(key):
-        return classes >= 3 and len(value) >= 8
+        return len(value) >= 8 and _classes(value) >= 3 and not _innocent(value)
     if _HEX.match(value):
-        return len(value) >= 32 and _entropy(value) >= 3.0
-    return len(value) >= 20 and classes >= 2 and any(one.isdecimal() for one in value) and _entropy(value) >= _RANDOM
+        return len(value) >= 32 and _entropy(value) >= 3.0 and not _innocent(value)
+    if len(value) < 20 or _DECIMAL.search(value) is None or _classes(value) < 2:
+        return False
+    return _entropy(value) >= _RANDOM and not _innocent(value)
+
+
+def _classes(value: str) -> int:
+    return sum(one.search(value) is not None for one in _CLASSES)
+
+
+def _innocent(value: str) -> bool:
+    return _UUID.match(value) is not None or _MADE_UP.search(value) is not None
 
 
 def _entropy(value: str) -> float:
     """Shannon's, in bits per character, by the frequencies in the value itself."""
-    counts = Counter(value).values()
-    return -sum(count / len(value) * math.log2(count / len(value)) for count in counts)
+    size = len(value)
+    if size >= len(_BITS):
+        return -sum(_bits(count, size) for count in Counter(value).values())
+    return -sum(map(_BITS[size].__getitem__, Counter(value).values()))
+
+
+def _bits(count: int, size: int) -> float:
+    """What a character counts for that stands `count` times in `size`."""
+    return count / size * math.log2(count / size)
+
+
+_BITS: Final = tuple((0.0, *(_bits(count, size) for count in range(1, size + 1))) for size in range(64))
+"""The same for values of usual sizes: the size, the count → bits."""

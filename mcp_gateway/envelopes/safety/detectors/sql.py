@@ -13,7 +13,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from mcp_gateway.envelopes.safety.detectors.sql_nodes import STATEMENTS
 from mcp_gateway.envelopes.safety.detectors.sql_tokens import MOST_CHARACTERS, Unreadable, comments, read, tokenize
 from mcp_gateway.envelopes.safety.detectors.sql_tree import Allowed, fault
-from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.finding import Finding, Rest, no_rest
 from mcp_gateway.envelopes.safety.options import Options
 
 DIALECTS: Final = (
@@ -87,8 +87,9 @@ class Sql:
         options.finish()
         return cls(Allowed.of(dialect, frozenset(statements), functions, where, parameters), strips=strips)
 
-    def find(self, text: str) -> Sequence[Finding]:
+    def find(self, text: str, rest: Rest = no_rest) -> Sequence[Finding]:
         """One finding over the whole text, of a kind of `REASONS`, if the statement is not acceptable."""
+        rest()  # a parser has no parts to rest between
         reason = self.reason(text)
         return () if reason is None else (Finding(reason, 0, len(text)),)
 

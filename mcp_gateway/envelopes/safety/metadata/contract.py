@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from mcp_gateway.core.linear import full_match
@@ -64,6 +65,7 @@ class Settled:
     """The metadata of one request.
 
     `values` are all of it, `shown` those that may be recorded: of keys that an admin named, and as the contract has it.
+    Neither can be changed: requests share them.
     """
 
     values: Mapping[str, str] = field(default_factory=no_metadata)
@@ -72,6 +74,8 @@ class Settled:
 
 
 NOTHING: Final = Settled()
+
+_NOBODY: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ class Contract:
     audit: bool = False
     _keys: tuple[tuple[str, _Key], ...] = ()
     _stamps: tuple[tuple[frozenset[str], Mapping[str, str]], ...] = ()
+    _subjects: frozenset[str] = _NOBODY
     _named: tuple[str, ...] = ()
     _only: Fault | None = None
 
@@ -121,15 +126,20 @@ class Contract:
             audit=spec.mode == "audit",
             _keys=tuple((name, _Key.of(name, key)) for name, key in spec.keys.items()),
             _stamps=tuple((frozenset(stamp.when.subjects), stamp.set) for stamp in spec.stamp),
+            _subjects=_NOBODY.union(*(stamp.when.subjects for stamp in spec.stamp)),
             _named=named(spec),
             _only=Fault(UNKNOWN, only) if spec.unknown_keys == "reject" else None,
         )
+
+    def marks(self, principal: Principal) -> frozenset[str]:
+        """The subjects of `principal` that stamps name: whoever has the same ones is stamped the same."""
+        return subjects_of(principal) & self._subjects if self._subjects else _NOBODY
 
     def settle(self, claims: Claims, principal: Principal) -> Settled:
         """The metadata of a request of `principal` who says `claims`, and what of it breaks the contract."""
         if claims is CLAIMED_NOTHING and not self._keys and not self._stamps:
             return NOTHING
-        stamped = self._stamped(principal) if self._stamps else {}
+        stamped = self._stamped(self.marks(principal)) if self._stamps else {}
         values = {**claims.values, **stamped}
         faults = list(claims.faults)
         broken = set()
@@ -143,11 +153,10 @@ class Contract:
         if not values and not faults:
             return NOTHING
         shown = {name: values[name] for name in self._named if name in values and name not in broken}
-        return Settled(values, shown, tuple(faults))
+        return Settled(MappingProxyType(values), MappingProxyType(shown), tuple(faults))
 
-    def _stamped(self, principal: Principal) -> dict[str, str]:
+    def _stamped(self, mine: frozenset[str]) -> dict[str, str]:
         """What identity says. Of several stamps that set a key the first counts."""
-        mine = subjects_of(principal)
         found: dict[str, str] = {}
         for subjects, values in self._stamps:
             if not subjects or not subjects.isdisjoint(mine):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from mcp_gateway.core.call import Call
+from mcp_gateway.core.call import Call, Trail
 from mcp_gateway.core.errors import MetadataRequired
 from mcp_gateway.core.pipeline import Handler
-from mcp_gateway.envelopes.safety.metadata.claims import Fault, read_claims
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.safety.metadata.claims import Fault
 from mcp_gateway.envelopes.safety.metadata.contract import Contract, Settled
+from mcp_gateway.envelopes.safety.metadata.settler import Settler
 
 COVERED: Final = frozenset(
     {"tools/call", "prompts/get", "resources/read", "completion/complete", "resources/subscribe"}
@@ -40,29 +42,39 @@ class RequireMetadata:
     Raises `MetadataRequired`.
     """
 
-    __slots__ = ("_contract", "_tallies")
+    __slots__ = ("_audit", "_settler", "_tallies")
 
     def __init__(self, contract: Contract, tallies: MetadataTallies) -> None:
-        self._contract = contract
+        self._audit = contract.audit
+        self._settler = Settler(contract)
         self._tallies = tallies
 
     def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> Awaitable[dict[str, Any]]:
         if not _covered(call):
             return call_next(call)
-        claims = read_claims(call.headers, call.params.get("_meta"))
-        settled = self._contract.settle(claims, call.principal)
-        if settled.shown:
-            call.trail.notes["metadata"] = settled.shown
-        if settled.faults:
-            self._broken(call, settled)
-        return call_next(replace(call, metadata=settled.values) if settled.values else call)
+        values = self.settle(call.server, call.headers, call.params.get("_meta"), call.principal, call.trail)
+        return call_next(replace(call, metadata=values) if values else call)
 
-    def _broken(self, call: Call, settled: Settled) -> None:
+    def settle(
+        self, where: str, headers: Mapping[str, tuple[str, ...]], meta: object, principal: Principal, trail: Trail
+    ) -> Mapping[str, str]:
+        """The metadata of a request of either plane; `where` is the virtual server or the dialect, for tallies.
+
+        Raises `MetadataRequired`.
+        """
+        settled = self._settler.settle(headers, meta, principal)
+        if settled.shown:
+            trail.notes["metadata"] = settled.shown
+        if settled.faults:
+            self._broken(where, settled, trail)
+        return settled.values
+
+    def _broken(self, where: str, settled: Settled, trail: Trail) -> None:
         faults = {fault.at: fault for fault in settled.faults}
-        tally = self._tallies.would_refuse if self._contract.audit else self._tallies.refused
-        tally.update((call.server, at) for at in faults)
-        call.trail.notes["would_metadata_faults" if self._contract.audit else "metadata_faults"] = tuple(faults)
-        if not self._contract.audit:
+        tally = self._tallies.would_refuse if self._audit else self._tallies.refused
+        tally.update((where, at) for at in faults)
+        trail.notes["would_metadata_faults" if self._audit else "metadata_faults"] = tuple(faults)
+        if not self._audit:
             raise MetadataRequired(_words(settled.faults), faults=tuple(faults))
 
 

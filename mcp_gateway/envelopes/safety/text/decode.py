@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import binascii
 import html
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from mcp_gateway.envelopes.safety.finding import Rest, no_rest
 from mcp_gateway.envelopes.safety.text.normalise import normalised
 from mcp_gateway.envelopes.safety.text.regex import Pattern
 from mcp_gateway.envelopes.safety.text.view import View, Writer
@@ -18,7 +20,7 @@ from mcp_gateway.envelopes.safety.text.view import View, Writer
 DEPTH: Final = 3
 """Rounds of escapes and runs: base64 in base64 in base64 is found, a fourth is not."""
 
-TIMES: Final = 4
+TIMES: Final = 6
 MOST: Final = 1 << 20
 """Characters in all layers of one text together: so many times the text, and never more than these."""
 
@@ -27,6 +29,9 @@ _ESCAPED: Final = Pattern(
     r"|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
     r"|(?:\\u[0-9a-fA-F]{4})+|(?:\\x[0-9a-fA-F]{2})+|\\/"
 )
+_PADDING: Final = ("", "", "==", "=")
+"""By how many characters of base64 are left over after whole groups."""
+
 _IN_RUN: Final = r"[A-Za-z0-9+/_\-]"
 _RUNS: Final = Pattern(
     rf"(?:^|[^A-Za-z0-9+/_\-])({_IN_RUN}{{24,}}={{0,2}}|(?:[A-Za-z0-9]{_IN_RUN}{{3}}){{3,5}}{_IN_RUN}{{0,3}}={{0,2}})"
@@ -52,43 +57,66 @@ _SHORT: Final = (("\\n", " \n"), ("\\r", " \r"), ("\\t", " \t"), ("\\b", "  "), 
 """Escapes that become as many characters, so that every place stays where it is. The blank is no part of any match."""
 
 _PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+
+_UTF8: Final = re.compile(
+    rb"(?:[\x00-\x7f]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
+    rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
+    rb"|\xf4[\x80-\x8f][\x80-\xbf]{2})*+"
+)
+"""What of some bytes is UTF-8 (RFC 3629). Most runs are no text: an exception for each would cost more than this."""
 
 
-def decode(view: View) -> Iterator[View]:
-    """The layers of the text beneath `view`, outermost first; each one normalised. Nothing for most texts."""
+def decode(view: View, rest: Rest = no_rest) -> Iterator[View]:
+    """The layers of the text beneath `view`, outermost first; each one normalised. Nothing for most texts.
+
+    A run that is decoded may be a part of something that its escapes still hide, as the middle of a token is. So from
+    the first decoded run on, the text in which nothing is decoded is read on beside the other.
+    """
     left = min(MOST, TIMES * len(view.text))
+    straight: View | None = None
     for _ in range(DEPTH):
-        before = view
+        before, beside = view, straight
         for read in (_unescaped, _decoded):
-            layer = read(view)
+            layer = read(view, rest)
             if layer is None:
                 continue
             left -= len(layer.text)
             if left < 0:
                 return
+            rest()
+            if read is _decoded and straight is None:
+                straight = view
             view = normalised(layer)
             yield view
-        if view is before:
+        if beside is not None and (layer := _unescaped(beside, rest)) is not None:
+            left -= len(layer.text)
+            if left < 0:
+                return
+            straight = normalised(layer)
+            yield straight
+        if view is before and straight is beside:
             return
 
 
-def _unescaped(view: View) -> View | None:
+def _unescaped(view: View, rest: Rest) -> View | None:
     text = view.text
     if "\\" in text:
         text = _shortened(text)
     elif "%" not in text and "&" not in text:
         return None
     same_places = View(text, view.at, view.of, view.size, view.base)
-    return _rewritten(same_places, _ESCAPED, _characters) or (None if text == view.text else same_places)
+    return _rewritten(same_places, _ESCAPED, _characters, rest) or (None if text == view.text else same_places)
 
 
-def _decoded(view: View) -> View | None:
-    return _rewritten(view, _RUNS, _run, 1)
+def _decoded(view: View, rest: Rest) -> View | None:
+    return _rewritten(view, _RUNS, _run, rest, 1)
 
 
-def _rewritten(view: View, pattern: Pattern, read: _Read, group: int = 0) -> View | None:
+def _rewritten(view: View, pattern: Pattern, read: _Read, rest: Rest, group: int = 0) -> View | None:
     writer: Writer | None = None
     for start, end in pattern.spans(view.text, group):
+        rest()
         for piece, first, last in read(view.text, start, end):
             writer = writer or Writer(view)
             writer.put(piece, first, last)
@@ -150,7 +178,7 @@ def _shown(character: str) -> str:
 
 
 def _hex(run: str) -> str | None:
-    if len(run) % 2:
+    if len(run) % 2 or run[0] not in _HEX or run[7] not in _HEX or run[-1] not in _HEX:
         return None
     try:
         return _textual(bytes.fromhex(run))
@@ -161,23 +189,24 @@ def _hex(run: str) -> str | None:
 def _base64(run: str, cut: bool) -> str | None:
     """The text in `run`. If its beginning was `cut` off, every fourth place may be the first of a group."""
     body = run.rstrip("=").replace("-", "+").replace("_", "/")
+    size = len(body)
     for shift in range(4 if cut else 1):
-        group = body[shift : len(body) - (len(body) - shift) % 4 if (len(body) - shift) % 4 == 1 else len(body)]
-        try:
-            raw = binascii.a2b_base64(group + "=" * (-len(group) % 4))
-        except binascii.Error:
-            continue
-        if (piece := _textual(raw)) is not None:
+        over = (size - shift) % 4
+        # One character of a group is no byte.
+        group = body[shift : size - 1] if over == 1 else body[shift:] + _PADDING[over]
+        if (piece := _textual(binascii.a2b_base64(group))) is not None:
             return piece
     return None
 
 
 def _textual(raw: bytes) -> str | None:
     """The text that `raw` is, if it is one and not the bytes of something else."""
-    if len(raw.translate(None, _PRINTABLE)) * 5 <= len(raw):
-        return raw.decode(errors="replace")
-    try:
+    if raw.isascii():
         return raw.decode()
-    except UnicodeDecodeError as error:
-        # A character may be cut at the end.
-        return raw[: error.start].decode() if 8 < len(raw) - 3 <= error.start else None
+    size = len(raw)
+    if len(raw.translate(None, _PRINTABLE)) * 5 <= size:
+        return raw.decode(errors="replace")
+    match = _UTF8.match(raw)
+    whole = 0 if match is None else match.end()
+    # A character may be cut at the end.
+    return raw[:whole].decode() if whole == size or 8 < size - 3 <= whole else None

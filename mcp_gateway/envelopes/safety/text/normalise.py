@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mcp_gateway.envelopes.safety.text.confusables import CONFUSABLES
-from mcp_gateway.envelopes.safety.text.view import View, Writer
+from mcp_gateway.envelopes.safety.text.view import View, alternating
 
 _BLOCKS: Final = (
     (0x80, 0x3400),
@@ -93,22 +93,26 @@ def _may_fold(character: str) -> bool:
     return character in CONFUSABLES or ord(character) in _INVISIBLE or ord(character) == _BLANK
 
 
-def _class(folded: Iterable[str]) -> re.Pattern[str]:
-    """Runs of these characters; beyond the basic plane, of whole rows in which there is one, for a quick look."""
-    basic, rows = [], set()
-    for character in folded:
-        if ord(character) < 0x10000:
-            basic.append(character)
+def _class(folded: Iterable[str]) -> str:
+    """An expression for one of these characters: in ranges, of which there are few beyond the basic plane."""
+    ranges: list[list[int]] = []
+    for code in sorted(map(ord, folded)):
+        if ranges and code == ranges[-1][1] + 1:
+            ranges[-1][1] = code
         else:
-            rows.add(ord(character) >> 8)
-    beyond = "".join(f"{chr(row << 8)}-{chr((row << 8) + 0xFF)}" for row in sorted(rows))
-    return re.compile(f"[{re.escape(''.join(basic))}{beyond}]+")
+            ranges.append([code, code])
+    return "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges) + "]"
 
 
 _FOLDS: Final = _folds()
-_SAME_LENGTH: Final = MappingProxyType({ord(given): to for given, to in _FOLDS.items() if len(to) == 1})
-_REPLACED: Final = _class(map(chr, _SAME_LENGTH))
-_RESIZED: Final = _class(given for given, to in _FOLDS.items() if len(to) != 1)
+_SAME_LENGTH: Final = {given: to for given, to in _FOLDS.items() if len(to) == 1}.get
+_LONGER: Final = {given: to for given, to in _FOLDS.items() if len(to) > 1}.get
+_RESIZED: Final = frozenset(given for given, to in _FOLDS.items() if len(to) != 1)
+_APART: Final = re.compile(
+    f"({_class(given for given, to in _FOLDS.items() if not to)}+"
+    f"|{_class(given for given, to in _FOLDS.items() if len(to) > 1)})"
+)
+"""Characters that vanish, as many as there are together, or one that becomes several."""
 
 
 def normalise(text: str) -> View:
@@ -120,19 +124,12 @@ def normalise(text: str) -> View:
 
 def normalised(view: View) -> View:
     """The same of a view: the way back goes on to what it is a view of."""
-    if view.text.isascii():
+    text = view.text
+    if text.isascii():
         return view
-    text = _REPLACED.sub(_replace, view.text)
+    text = "".join(map(_SAME_LENGTH, text, text))
     same_places = View(text, view.at, view.of, view.size, view.base)
-    if _RESIZED.search(text) is None:
+    if _RESIZED.isdisjoint(text):
         return same_places
-    writer = Writer(same_places)
-    for match in _RESIZED.finditer(text):
-        for place, character in enumerate(match[0], match.start()):
-            if character in _FOLDS:
-                writer.put(_FOLDS[character], place, place + 1)
-    return writer.view()
-
-
-def _replace(match: re.Match[str]) -> str:
-    return match[0].translate(_SAME_LENGTH)
+    parts = _APART.split(text)
+    return alternating(same_places, parts, [_LONGER(part, "") for part in parts[1::2]])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +13,8 @@ class View:
     """`text`, made from another one piece by piece.
 
     Piece i begins at `at[i]` in `text` and at `of[i]` in the other one, where it is `size[i]` characters long. A piece
-    of size 0 was copied, character by character. `base` is the view that the other text is, if it is one.
+    of size 0 was copied, character by character. Of several that begin at one place the last counts, the others are
+    empty. `base` is the view that the other text is, if it is one.
     """
 
     text: str
@@ -30,6 +33,26 @@ class View:
             start = self.of[first] + (0 if self.size[first] else start - self.at[first])
             end = self.of[last] + (self.size[last] or end - self.at[last])
         return (start, end) if self.base is None else self.base.span(start, end)
+
+
+def alternating(base: View, parts: Sequence[str], pieces: Sequence[str]) -> View:
+    """A view of `base`, whose text is `parts`: of these every second, from the second on, is replaced by a piece.
+
+    All at once, for what is replaced thousands of times in a text.
+    """
+    sizes = list(map(len, parts))
+    written = list(parts)
+    written[1::2] = pieces
+    replaced = [0] * len(parts)
+    replaced[1::2] = sizes[1::2]
+    at = tuple(accumulate(map(len, written[:-1]), initial=0))
+    of = tuple(accumulate(sizes[:-1], initial=0))
+    return View("".join(written), at, of, tuple(replaced), based(base))
+
+
+def based(view: View) -> View | None:
+    """`view` as the base of another one: none, if it is the text that was given itself."""
+    return None if not view.at and view.base is None else view
 
 
 class Writer:
@@ -54,8 +77,7 @@ class Writer:
     def view(self) -> View:
         """The view, after the rest of the text was copied."""
         self._copy(len(self._base.text))
-        base = None if not self._base.at and self._base.base is None else self._base
-        return View("".join(self._pieces), tuple(self._at), tuple(self._of), tuple(self._size), base)
+        return View("".join(self._pieces), tuple(self._at), tuple(self._of), tuple(self._size), based(self._base))
 
     def _copy(self, end: int) -> None:
         if end > self._read:

@@ -125,7 +125,7 @@ def test_people_read_what_changes_and_why(recorded: tuple[Office, str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "name one with --from"),
+        ((), "name a record with --from"),
         (("--from", "nowhere"), "there is no record at nowhere"),
         (("--from", "out", "--since", "soon"), "--since 'soon'"),
         (("--from", "out", "--with", "nowhere"), "there is no folder nowhere"),

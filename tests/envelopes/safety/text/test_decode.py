@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway.envelopes.safety.text.decode import DEPTH, TIMES, decode
+from mcp_gateway.envelopes.safety.text.normalise import normalise
 from mcp_gateway.envelopes.safety.text.view import View
 
 _HIDDEN = "mail me: secret@example.com"
@@ -105,3 +106,29 @@ def test_a_large_text_of_nothing_but_codes_does_not_grow(unit: str) -> None:
 def test_html_names_are_read() -> None:
     encoded = html.escape("<a@b.example>")
     assert next(decode(View(encoded))).text == "<a@b.example>"
+
+
+def _read(raw: bytes) -> str | None:
+    """What base64 or hex of `raw` is read as, by the codec alone."""
+    if sum(byte not in b"\t\n\r" and not 0x20 <= byte < 0x7F for byte in raw) * 5 <= len(raw):
+        return raw.decode(errors="replace")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        return raw[: error.start].decode() if 8 < len(raw) - 3 <= error.start else None
+
+
+_BYTES = st.sampled_from(["plain text", "été ", "検索", "\U0001f600", "\x01\x02"]).map(str.encode) | st.binary(
+    max_size=4
+)
+
+
+@given(st.lists(_BYTES, min_size=1, max_size=8).map(b"".join).filter(lambda raw: len(raw) >= 12), st.booleans())
+def test_of_a_run_is_read_what_the_codecs_read(raw: bytes, as_hex: bool) -> None:
+    run = raw.hex() if as_hex else base64.urlsafe_b64encode(raw).decode()
+    layers = [view.text for view in decode(View(f"<{run}>"))]
+    read = _read(raw)
+    known = not as_hex and (run[1:].rstrip("=").islower() or run.rstrip("=").isdecimal())
+    if not read or run[0] in "-_" or known:
+        return
+    assert layers and layers[0] == f"<{normalise(read).text}>"

@@ -38,3 +38,12 @@ def test_a_gate_tells_which_expressions_match() -> None:
 
 def test_an_expression_that_backtracks_elsewhere_takes_no_time_here() -> None:
     assert not Pattern("(a+)+$b").within("a" * 100_000)
+
+
+@given(st.text(alphabet="ab=é検 ", max_size=60))
+def test_matches_that_grow_are_those_of_the_whole_expression(text: str) -> None:
+    def grow(end: int) -> int:
+        match = re.compile("[ab検]{0,3}").match(text, end)
+        return end if match is None else match.end()
+
+    assert list(Pattern("[aé]*=[ab検]{2}").grown(text, grow)) == list(Pattern("[aé]*=[ab検]{2,5}").spans(text))

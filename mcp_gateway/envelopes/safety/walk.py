@@ -12,11 +12,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mcp_gateway.calls.fields import BINARY_TYPES, FIELDS, LINK, OPAQUE, Handling
+from mcp_gateway.core import strictjson
+from mcp_gateway.core.strictjson import JsonError
 from mcp_gateway.envelopes.safety.content import Carrier, line
+from mcp_gateway.envelopes.safety.grammar import Grammar, Handling
 
 Way = tuple[str | int, ...]
-"""Keys and indices that lead from a message to one of its values."""
+"""Keys and indices that lead from a message to one of its values; `INSIDE` leads into the JSON that a text is."""
+
+INSIDE: Final = -1
 
 _Waiting = list[tuple[str, object, Handling]]
 """Objects and lists that are still to be gone through, with the key that each stands under and its handling."""
@@ -36,6 +40,8 @@ _SHORT_HEAVY: Final = 3
 _RAW: Final = 512
 """What is no text as base64 and has fewer characters is looked at as it is written too: it may be no base64 at all."""
 
+_ENCODED: Final = frozenset({Handling.BINARY, Handling.ADDRESS, Handling.JSON})
+_DATA: Final = re.compile(r"\s*data:[^,]{0,256};base64,", re.IGNORECASE)
 _PRINTABLE: Final = re.compile(rb"[\x20-\x7e\t\r\n]{8,}")
 
 
@@ -48,22 +54,22 @@ class Place:
     encoded: bool = False
 
 
-def places(message: Mapping[str, Any]) -> Iterator[Place]:
-    """The places of all texts of `message`: parameters or a result, without the JSON-RPC envelope."""
+def places(message: Mapping[str, Any], grammar: Grammar) -> Iterator[Place]:
+    """The places of all texts of `message`: a request or an answer, without an envelope."""
     for key, value in message.items():
-        if key not in OPAQUE:
-            yield from _field(message, key, value, ())
+        if key not in grammar.opaque:
+            yield from _field(message, key, value, (), grammar)
 
 
-def lines(message: Mapping[str, Any]) -> Iterator[str]:
+def lines(message: Mapping[str, Any], grammar: Grammar) -> Iterator[str]:
     """The same texts, each with its key before it, in any order, and some keys that nobody has to look at.
 
     No place is made for any of them: most messages are clean, and of those nobody asks where anything stands.
     """
     waiting: _Waiting = []
     for key, value in message.items():
-        if key not in OPAQUE:
-            yield from _entry(message, key, value, Handling.PARTS, waiting)
+        if key not in grammar.opaque:
+            yield from _entry(message, key, value, Handling.PARTS, waiting, grammar)
     while waiting:
         name, holder, handling = waiting.pop()
         if isinstance(holder, dict):
@@ -73,7 +79,7 @@ def lines(message: Mapping[str, Any]) -> Iterator[str]:
                     if not key.isidentifier():
                         yield key
                 else:
-                    yield from _entry(holder, key, value, handling, waiting)
+                    yield from _entry(holder, key, value, handling, waiting, grammar)
         elif isinstance(holder, list):
             for value in holder:
                 yield from _line(name, value, handling, waiting)
@@ -112,9 +118,14 @@ def small(message: object, *, nodes: int, characters: int) -> bool:
 
 def rewritten(message: dict[str, Any], changes: Mapping[Way, str]) -> dict[str, Any]:
     """`message` with other texts in these places; what does not change is shared."""
-    changed: dict[str, Any] = dict(message)
+    changed: dict[str, Any] = _changed(message, changes)
+    return changed
+
+
+def _changed(message: Any, changes: Mapping[Way, str]) -> Any:
+    changed = message.copy()
     copied: dict[Way, Any] = {(): changed}
-    for way, text in changes.items():
+    for way, text in _outside(message, changes).items():
         holder: Any = changed
         for depth, step in enumerate(way[:-1], 1):
             here = way[:depth]
@@ -125,11 +136,31 @@ def rewritten(message: dict[str, Any], changes: Mapping[Way, str]) -> dict[str, 
     return changed
 
 
-def _entry(holder: Mapping[str, Any], key: str, value: object, of: Handling, waiting: _Waiting) -> Iterator[str]:
+def _outside(message: Any, changes: Mapping[Way, str]) -> Mapping[Way, str]:
+    """The same changes, those inside of JSON as changes of the texts that it stands in."""
+    plain: dict[Way, str] = {}
+    inside: dict[Way, dict[Way, str]] = {}
+    for way, text in changes.items():
+        if INSIDE in way:
+            cut = way.index(INSIDE)
+            inside.setdefault(way[:cut], {})[way[cut + 1 :]] = text
+        else:
+            plain[way] = text
+    for way, within in inside.items():
+        held = message
+        for step in way:
+            held = held[step]
+        plain[way] = strictjson.dumps(_changed(_parsed(held), within)).decode()
+    return plain
+
+
+def _entry(
+    holder: Mapping[str, Any], key: str, value: object, of: Handling, waiting: _Waiting, grammar: Grammar
+) -> Iterator[str]:
     """The texts of one entry of an object that is handled as `of`: its key, and its value unless that has more."""
     match of:
         case Handling.PARTS:
-            handling = _handling(holder, key) or Handling.FREE
+            handling = grammar.handling(holder, key) or Handling.FREE
         case Handling.NAMED:
             handling = Handling.PARTS
         case _:
@@ -141,8 +172,8 @@ def _entry(holder: Mapping[str, Any], key: str, value: object, of: Handling, wai
 
 def _line(name: str, value: object, handling: Handling, waiting: _Waiting) -> Iterator[str]:
     if isinstance(value, str):
-        if handling is Handling.BINARY:
-            yield from (line(place.carrier) for place in _binary(value, (), name))
+        if handling in _ENCODED:
+            yield from _encoded_line(name, value, handling, waiting)
         else:
             yield f"{name}: {value}"
     elif isinstance(value, (dict, list)):
@@ -151,52 +182,85 @@ def _line(name: str, value: object, handling: Handling, waiting: _Waiting) -> It
         yield f"{name}: {value}"
 
 
-def _handling(holder: Mapping[str, Any], key: str) -> Handling | None:
-    """How a field of an object of the protocol carries text; None for one that the protocol does not have."""
-    if key == "data" and holder.get("type") in BINARY_TYPES:
-        return Handling.BINARY
-    if key == "name" and holder.get("type") == LINK:
-        return Handling.TEXT
-    return FIELDS.get(key)
+def _encoded_line(name: str, value: str, handling: Handling, waiting: _Waiting) -> Iterator[str]:
+    if handling is Handling.JSON:
+        inside = _parsed(value)
+        if inside is None:
+            yield f"{name}: {value}"
+        else:
+            waiting.append((name, inside, Handling.FREE))
+        return
+    yield from (line(place.carrier) for place in _encoded(value, (), name, handling))
 
 
-def _field(holder: Mapping[str, Any], key: str, value: object, way: Way) -> Iterator[Place]:
+def _field(holder: Mapping[str, Any], key: str, value: object, way: Way, grammar: Grammar) -> Iterator[Place]:
     """One field of an object of the protocol."""
-    handling = _handling(holder, key)
+    handling = grammar.handling(holder, key)
     if handling is None:
         yield Place(Carrier(key, key, fixed=True), way)
         handling = Handling.FREE
-    yield from _value(value, (*way, key), key, handling)
+    yield from _value(value, (*way, key), key, handling, grammar)
 
 
-def _value(value: object, way: Way, name: str, handling: Handling) -> Iterator[Place]:
+def _value(value: object, way: Way, name: str, handling: Handling, grammar: Grammar) -> Iterator[Place]:
     if isinstance(value, str):
-        if handling is Handling.BINARY:
-            yield from _binary(value, way, name)
+        inside = _parsed(value) if handling is Handling.JSON else None
+        if inside is not None:
+            yield from _value(inside, (*way, INSIDE), name, Handling.FREE, grammar)
+        elif handling in _ENCODED:
+            yield from _encoded(value, way, name, handling)
         else:
             yield Place(Carrier(value, name, fixed=handling is Handling.FIXED), way)
     elif isinstance(value, list):
         for index, each in enumerate(value):
-            yield from _value(each, (*way, index), name, handling)
+            yield from _value(each, (*way, index), name, handling, grammar)
     elif isinstance(value, dict):
-        yield from _object(value, way, handling)
+        yield from _object(value, way, handling, grammar)
     elif type(value) is int and not -_LONG_NUMBER < value < _LONG_NUMBER:
         yield Place(Carrier(str(value), name, fixed=True), way)
 
 
-def _object(value: dict[str, Any], way: Way, handling: Handling) -> Iterator[Place]:
+def _object(value: dict[str, Any], way: Way, handling: Handling, grammar: Grammar) -> Iterator[Place]:
     match handling:
         case Handling.PARTS:
             for key, each in value.items():
-                yield from _field(value, key, each, way)
+                yield from _field(value, key, each, way, grammar)
         case Handling.NAMED:
             for key, each in value.items():
                 yield Place(Carrier(key, key, fixed=True), way)
-                yield from _value(each, (*way, key), key, Handling.PARTS)
+                yield from _value(each, (*way, key), key, Handling.PARTS, grammar)
         case _:  # free, or an object where the protocol has none
             for key, each in value.items():
                 yield Place(Carrier(key, key, fixed=True), way)
-                yield from _value(each, (*way, key), key, Handling.FREE)
+                yield from _value(each, (*way, key), key, Handling.FREE, grammar)
+
+
+def _encoded(value: str, way: Way, name: str, handling: Handling) -> Iterator[Place]:
+    """The texts in a text of which what it stands for is looked at, and not as it is written."""
+    if handling is Handling.BINARY:
+        yield from _binary(value, way, name)
+        return
+    if handling is Handling.JSON:
+        yield Place(Carrier(value, name), way)
+        return
+    held = _DATA.match(value)
+    if held is None:
+        yield Place(Carrier(value, name, fixed=True), way)
+        return
+    # What is in it is not rewritten: its media type says that it is something else than text.
+    for place in _binary(value[held.end() :], way, name):
+        yield Place(Carrier(place.carrier.text, name, fixed=True), way)
+
+
+def _parsed(value: str) -> dict[str, Any] | list[Any] | None:
+    """The object or list that `value` is in JSON; None if it is no such thing."""
+    if not value.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        found = strictjson.loads(value.encode())
+    except (JsonError, UnicodeEncodeError):
+        return None
+    return found if isinstance(found, (dict, list)) else None
 
 
 def _binary(value: str, way: Way, name: str) -> Iterator[Place]:

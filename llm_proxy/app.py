@@ -1,0 +1,162 @@
+"""The LLM plane's front: path to dialect, door, list of models. Pure ASGI; the host's checks stand before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from llm_proxy.faults import UnknownModel, headers_of, status_of
+from llm_proxy.ingress.chat.dialect import Chat
+from llm_proxy.ingress.embeddings import Embeddings
+from llm_proxy.ingress.endpoint import Endpoint, Limits, Report, Serving
+from llm_proxy.ingress.messages.dialect import Messages
+from llm_proxy.ingress.openai_error import openai_error
+from llm_proxy.ingress.out import HttpOut
+from llm_proxy.ingress.responses.dialect import Responses
+from llm_proxy.providers.provider import Provider
+from mcp_gateway.core import strictjson
+from mcp_gateway.core.asgi.types import Receive, Scope, Send
+from mcp_gateway.core.errors import GatewayError, Invalid
+from mcp_gateway.core.live import Live
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.identity.door import REQUEST_ID
+from mcp_gateway.envelopes.identity.protected import ProtectedResource
+
+PATH: Final = "/v1"
+_MODELS: Final = "/v1/models"
+
+_NOBODY: Final = b"Bearer anonymous"
+"""The key `anonymous` is that of clients that have none."""
+
+
+class Doorway(Protocol):
+    """Makes the principal of a request; `envelopes.identity.door.Door` is the real one."""
+
+    def recall(self, scope: Mapping[str, Any], resource: ProtectedResource) -> Principal | None: ...
+
+    async def verify(self, scope: Mapping[str, Any], resource: ProtectedResource) -> Principal: ...
+
+
+class Doors(Protocol):
+    """Holds the door that is in force."""
+
+    @property
+    def current(self) -> Doorway: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is served, of one configuration. `usable` are the models of those named that a principal may use."""
+
+    serving: Serving
+    models: tuple[str, ...]
+    providers: tuple[Provider, ...]
+    usable: Callable[[Principal, Sequence[str]], Sequence[str]]
+    resource: ProtectedResource
+
+
+class NoSuchPath(Invalid):
+    """There is nothing at this path."""
+
+    reason = "not_found"
+
+
+class Plane:
+    """ASGI app for everything under `/v1`. The request's id stands in its scope under `door.REQUEST_ID`."""
+
+    __slots__ = ("_doors", "_endpoints", "_live", "_report", "_started")
+
+    def __init__(self, live: Live[Snapshot | None], doors: Doors, limits: Limits, report: Report) -> None:
+        self._live = live
+        self._doors = doors
+        self._report = report
+        self._started = int(time.time())
+        self._endpoints: Mapping[str, Endpoint] = {
+            "/v1/chat/completions": Endpoint(Chat(), limits, report),
+            "/v1/responses": Endpoint(Responses(), limits, report),
+            "/v1/messages": Endpoint(Messages(), limits, report),
+            "/v1/embeddings": Endpoint(Embeddings(), limits, report),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        out = HttpOut(send, scope[REQUEST_ID])
+        snapshot = self._live.current
+        path: str = scope["path"]
+        if snapshot is None:
+            await _refuse(out, NoSuchPath("no models are configured here"))
+            return
+        endpoint = self._endpoints.get(path)
+        refuse = _refuse if endpoint is None else endpoint.refuse
+        try:
+            principal = await self._principal(scope, snapshot.resource)
+            if endpoint is None:
+                await _listed(out, scope, principal, snapshot, self._started)
+                return
+            if scope["method"] != "POST":
+                await out.whole(405, _NOT_ALLOWED, [(b"allow", b"POST")])
+                return
+        except GatewayError as error:
+            await refuse(out, error)
+            return
+        except Exception as defect:
+            self._report(out.request_id, defect)
+            await refuse(out, GatewayError("internal error"))
+            return
+        await endpoint(scope, receive, out, principal, snapshot.serving)
+
+    async def _principal(self, scope: Scope, resource: ProtectedResource) -> Principal:
+        door = self._doors.current
+        credential = _credential(scope)
+        return door.recall(credential, resource) or await door.verify(credential, resource)
+
+
+def _credential(scope: Scope) -> Scope:
+    """The request as the door reads it: Anthropic's clients send as `x-api-key` what others send as a bearer token.
+
+    No client starts without a key, so there is one that stands for none where callers may be anonymous.
+    """
+    headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+    keys = [b"Bearer " + value for name, value in headers if name == b"x-api-key"]
+    if not keys and (b"authorization", _NOBODY) not in headers:
+        return scope
+    others = [each for each in headers if each[0] not in (b"authorization", b"x-api-key")]
+    # Two that differ stay two: the door lets neither in.
+    presented = dict.fromkeys([*keys, *(value for name, value in headers if name == b"authorization")])
+    presented.pop(_NOBODY, None)
+    return {**scope, "headers": [*others, *((b"authorization", value) for value in presented)]}
+
+
+async def _listed(out: HttpOut, scope: Scope, principal: Principal, snapshot: Snapshot, created: int) -> None:
+    """`GET /v1/models`, all or one: those that the caller may use."""
+    path: str = scope["path"]
+    if path != _MODELS and not path.startswith(_MODELS + "/"):
+        raise NoSuchPath("there is nothing at this path")
+    if scope["method"] != "GET":
+        await out.whole(405, _NOT_ALLOWED, [(b"allow", b"GET")])
+        return
+    names = snapshot.usable(principal, snapshot.models)
+    if path == _MODELS:
+        await out.whole(200, strictjson.dumps({"object": "list", "data": [_model(name, created) for name in names]}))
+        return
+    wanted = path[len(_MODELS) + 1 :]
+    if wanted not in names:
+        raise UnknownModel(wanted)
+    await out.whole(200, strictjson.dumps(_model(wanted, created)))
+
+
+def _model(name: str, created: int) -> dict[str, object]:
+    """A model as the clients of both OpenAI and Anthropic read it."""
+    owner = name.partition("/")[0]
+    return {"id": name, "object": "model", "created": created, "owned_by": owner, "type": "model", "display_name": name}
+
+
+async def _refuse(out: HttpOut, error: GatewayError) -> None:
+    status = 404 if isinstance(error, NoSuchPath) else status_of(error)
+    await out.whole(status, strictjson.dumps(openai_error(error, status, out.request_id)), headers_of(error))
+
+
+_NOT_ALLOWED: Final = (
+    b'{"error":{"message":"method not allowed","type":"invalid_request_error","code":"method_not_allowed"}}'
+)

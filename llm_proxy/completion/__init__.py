@@ -1,0 +1,1 @@
+"""What passes between a client and a model, in no dialect: requests, answers, the events of a stream. Pure."""

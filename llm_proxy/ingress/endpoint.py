@@ -1,0 +1,157 @@
+"""One POST in one dialect: read, pass through the pipeline, answer; in the dialect's own shape whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from llm_proxy.asking import FORWARDED, Ask, Reply
+from llm_proxy.completion.dialect import Dialect
+from llm_proxy.faults import UnsupportedMedia, headers_of, status_of
+from llm_proxy.ingress.embeddings import Embeddings
+from llm_proxy.ingress.out import HttpOut
+from llm_proxy.stages.cache import HEADERS as CACHE_HEADERS
+from mcp_gateway.core import strictjson
+from mcp_gateway.core.asgi.body import ClientDisconnected, read_body
+from mcp_gateway.core.asgi.disconnect import watch
+from mcp_gateway.core.asgi.types import Receive, Scope
+from mcp_gateway.core.errors import GatewayError, Invalid
+from mcp_gateway.core.metadata import HEADERS as METADATA_HEADERS
+from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.strictjson import JsonLimits
+from mcp_gateway.envelopes.observability.traces.context import HEADERS as TRACE_HEADERS
+from mcp_gateway.envelopes.safety.header import HEADERS as GUARDRAIL_HEADERS
+
+_JSON: Final = b"application/json"
+READ: Final = frozenset(
+    name.encode() for name in (*METADATA_HEADERS, *GUARDRAIL_HEADERS, *CACHE_HEADERS, *TRACE_HEADERS, *FORWARDED)
+)
+"""The headers that the plane always reads, or passes on to a provider that speaks the client's dialect."""
+
+Report = Callable[[str, Exception], None]
+"""Told the request id and the exception of what should not have happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps on one request: its body in bytes, and its JSON."""
+
+    body: int
+    json: JsonLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What serves a request, of one snapshot. `timeout` is in seconds.
+
+    With `drain`, a request whose client goes away is worked on to its end. `headers` are those that are read of a
+    request, in lower case: credentials are not among them, so that what lives as long as a request cannot leak one.
+    """
+
+    handler: Handler[Ask, Reply]
+    snapshot: str
+    timeout: float
+    drain: bool
+    headers: frozenset[bytes] = READ
+
+
+class Endpoint:
+    """Serves one dialect."""
+
+    __slots__ = ("_dialect", "_limits", "_report")
+
+    def __init__(self, dialect: Dialect | Embeddings, limits: Limits, report: Report) -> None:
+        self._dialect = dialect
+        self._limits = limits
+        self._report = report
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, out: HttpOut, principal: Principal, serving: Serving
+    ) -> None:
+        try:
+            ask = await self._read(scope, receive, out, principal, serving)
+            reply = await self._served(scope, receive, out, ask, serving)
+        except ClientDisconnected:
+            return
+        except GatewayError as error:
+            await self.refuse(out, error)
+        except Exception as defect:
+            self._report(out.request_id, defect)
+            await self.refuse(out, GatewayError("internal error"))
+        else:
+            if reply is None:
+                return
+            if reply.body is None:
+                await out.end()
+            else:
+                await out.whole(200, reply.raw or strictjson.dumps(reply.body))
+
+    async def refuse(self, out: HttpOut, error: GatewayError) -> None:
+        """Answer with `error`; on a stream that has begun, as its last event."""
+        status = status_of(error)
+        if out.committed:
+            await out.end(self._dialect.stream_error(error, status, out.request_id))
+        else:
+            body = self._dialect.error(error, status, out.request_id)
+            await out.whole(status, strictjson.dumps(body), headers_of(error))
+
+    async def _read(self, scope: Scope, receive: Receive, out: HttpOut, principal: Principal, serving: Serving) -> Ask:
+        media, headers = _told(scope["headers"], serving.headers)
+        if media != _JSON and media.partition(b";")[0].strip().lower() != _JSON:
+            raise UnsupportedMedia("Content-Type must be application/json")
+        raw = await read_body(receive, self._limits.body)
+        body = strictjson.loads(raw, self._limits.json)
+        if not isinstance(body, dict):
+            raise Invalid("the body must be an object")
+        client = scope.get("client")
+        return Ask(
+            request_id=out.request_id,
+            dialect=self._dialect,
+            asked=self._dialect.asked(body),
+            body=body,
+            size=len(raw),
+            principal=principal,
+            out=out,
+            deadline=asyncio.get_running_loop().time() + serving.timeout,
+            snapshot=serving.snapshot,
+            ip=client[0] if client else "::",
+            headers=headers,
+            trail=out.trail,
+        )
+
+    async def _served(self, scope: Scope, receive: Receive, out: HttpOut, ask: Ask, serving: Serving) -> Reply | None:
+        """What came of it; None when the client went away and nothing is done for it any more."""
+        task = asyncio.current_task()
+        assert task is not None
+
+        def leave() -> None:
+            out.leave()
+            if not serving.drain:
+                task.cancel()
+
+        try:
+            with watch(receive, leave, scope=scope):
+                return await serving.handler(ask)
+        except asyncio.CancelledError:
+            if not out.gone or serving.drain:
+                raise
+            task.uncancel()
+            return None
+
+
+def _told(
+    headers: Iterable[tuple[bytes, bytes]], wanted: frozenset[bytes]
+) -> tuple[bytes, Mapping[str, tuple[str, ...]]]:
+    """The media type, and those of the headers that are wanted."""
+    media = b""
+    told: dict[str, tuple[str, ...]] = {}
+    for key, value in headers:
+        if key == b"content-type":
+            media = value
+        if key in wanted:
+            name = key.decode("latin-1")
+            told[name] = (*told.get(name, ()), value.decode("latin-1"))
+    return media, told

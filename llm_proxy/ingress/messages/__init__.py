@@ -1,0 +1,1 @@
+"""Anthropic's messages as a dialect of clients: requests in, answers, streams and errors out. Pure."""

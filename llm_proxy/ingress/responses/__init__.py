@@ -1,0 +1,1 @@
+"""OpenAI's responses API, as clients speak it. Pure."""

@@ -1,0 +1,197 @@
+"""One attempt at one target: send, read, pass on; what it cost is settled whatever way it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from llm_proxy.asking import Ask, Attempt, Reply
+from llm_proxy.completion.wire import Fault, StreamFault
+from llm_proxy.faults import ProviderRefused
+from llm_proxy.providers.exchange import Exchange
+from llm_proxy.providers.provider import Provider
+from llm_proxy.providers.stream import Stream
+from llm_proxy.routing.policy import Failure
+from llm_proxy.routing.targets import Target
+from mcp_gateway.core.egress.response import Response
+from mcp_gateway.core.errors import GatewayError, ProtocolViolation, TimedOut, Unreachable, UpstreamError
+
+MOST_HELD: Final = 256 * 1024
+"""Bytes of a stream that are held before its first content: until then another target can still answer."""
+
+MOST_AT_FIRST: Final = 2 * 1024
+"""Bytes that are read together as long as nothing has left: a few events."""
+
+MOST_ERROR: Final = 64 * 1024
+_SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
+
+
+class AttemptFailed(Exception):
+    """The attempt failed before anything of its answer had left: something else may still answer.
+
+    `why` is for the client, `error` is what it is told if nothing else does.
+    """
+
+    def __init__(self, failure: Failure, why: str, error: GatewayError) -> None:
+        super().__init__(why)
+        self.failure = failure
+        self.why = why
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long streams are waited for, in seconds: for the first token (None: as long as all of it), for each piece."""
+
+    first_token: float | None
+    idle: float
+
+
+async def attempt(
+    ask: Ask, provider: Provider, target: Target, exchange: Exchange, noted: Attempt, patience: Patience
+) -> Reply:
+    """Have `target` answer. What happened is noted as it happens.
+
+    Raises `AttemptFailed` as long as nothing has left; `UpstreamError` after that; `Blocked`, `Overloaded`.
+    """
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    deadline = min(ask.deadline, started + provider.terms.timeout)
+    try:
+        async with provider.place():
+            try:
+                first = patience.first_token if ask.asked.stream and patience.first_token else None
+                head = deadline if first is None else min(deadline, started + first)
+                noted.sent = True
+                response = await provider.send(exchange, ask, target, head)
+                with response:
+                    noted.status = response.status
+                    if response.status != 200:
+                        raise await _refused(response, exchange, deadline, target)
+                    if ask.asked.stream:
+                        return await _stream(ask, response, exchange, noted, patience, started, deadline)
+                    return await _whole(response, exchange, noted, deadline)
+            except (Unreachable, TimedOut, ProtocolViolation) as error:
+                if isinstance(error, Unreachable | TimedOut) and not error.sent:
+                    noted.sent = False
+                if ask.out.committed:
+                    raise
+                raise _lost(error) from error
+            except StreamFault as error:
+                if ask.out.committed:
+                    raise UpstreamError(
+                        "the provider failed in the middle of its answer", upstream=target.name
+                    ) from error
+                raise _faulty(error.fault, target) from error
+    finally:
+        noted.duration = loop.time() - started
+        ask.trail.upstream_seconds += noted.duration
+
+
+async def _whole(response: Response, exchange: Exchange, noted: Attempt, deadline: float) -> Reply:
+    raw = await response.read(deadline)
+    reply, usage = exchange.whole(raw)
+    noted.usage = usage
+    noted.written = len(raw)
+    return reply
+
+
+async def _stream(
+    ask: Ask,
+    response: Response,
+    exchange: Exchange,
+    noted: Attempt,
+    patience: Patience,
+    started: float,
+    deadline: float,
+) -> Reply:
+    """Pass the stream on, from its first content on. Before that it is held: nothing of it may have left."""
+    loop = asyncio.get_running_loop()
+    stream = exchange.stream(ask.screens() if ask.screens is not None else None)
+    held = bytearray()
+    out = ask.out
+    begin_by = deadline if patience.first_token is None else min(deadline, started + patience.first_token)
+    try:
+        while piece := await response.receive(_until(loop, stream, patience, begin_by, deadline)):
+            for part in (piece,) if stream.begun else _parts(piece):
+                leaving = stream.feed(part)
+                if not stream.begun:
+                    held += leaving
+                    if len(held) > MOST_HELD:
+                        raise ProtocolViolation("the provider's stream does not begin")
+                    continue
+                begins = noted.first_token is None
+                if begins:
+                    noted.first_token = loop.time() - started
+                    leaving = bytes(held) + leaving
+                    held.clear()
+                await out.write(leaving)
+                if begins and part is not piece:
+                    await asyncio.sleep(0)  # it leaves when the loop has its turn
+        last = await stream.end()
+        await out.write(bytes(held) + last)
+    finally:
+        noted.usage = stream.usage
+        noted.written = stream.written
+    return Reply()
+
+
+def _parts(piece: bytes) -> Sequence[bytes]:
+    """What came in one go, so that a first token in it need not wait until all the rest is read."""
+    if len(piece) <= MOST_AT_FIRST:
+        return (piece,)
+    return piece[:MOST_AT_FIRST], piece[MOST_AT_FIRST:]
+
+
+def _until(
+    loop: asyncio.AbstractEventLoop, stream: Stream, patience: Patience, begin_by: float, deadline: float
+) -> float:
+    return min(loop.time() + patience.idle, deadline if stream.begun else begin_by)
+
+
+async def _refused(response: Response, exchange: Exchange, deadline: float, target: Target) -> AttemptFailed:
+    """The provider's error. Its text is read for what it means, and goes no further."""
+    status = response.status
+    raw = b""
+    try:
+        if int(response.headers.get(b"content-length", b"0")) <= MOST_ERROR:
+            raw = await response.read(deadline)
+    except (UpstreamError, ValueError):
+        raw = b""
+    fault = exchange.fault(status, raw)
+    told = f"HTTP {status}" + (f" ({fault.code})" if fault.code else "")
+    failure = Failure(status=status, kind=fault.kind, retry_after=_retry_after(response))
+    shown = status if 400 <= status < 500 and status not in (401, 403, 407, 408) else 502
+    error = ProviderRefused(
+        f"the provider of `{target.name}` refused the request: {told}",
+        status=shown,
+        code=fault.code,
+        upstream=target.name,
+    )
+    return AttemptFailed(failure, told, error)
+
+
+def _faulty(fault: Fault, target: Target) -> AttemptFailed:
+    why = f"failed at the beginning of its stream ({fault.kind})"
+    return AttemptFailed(Failure(kind=fault.kind), why, UpstreamError(f"`{target.name}` {why}", upstream=target.name))
+
+
+def _lost(error: Unreachable | TimedOut | ProtocolViolation) -> AttemptFailed:
+    match error:
+        case TimedOut():
+            return AttemptFailed(Failure(lost="timeout"), "no answer in time", error)
+        case Unreachable():
+            return AttemptFailed(Failure(lost="connection"), "no connection, or it broke", error)
+    return AttemptFailed(Failure(kind="server"), "an answer that is none", error)
+
+
+def _retry_after(response: Response) -> float | None:
+    """Seconds; a date is not waited for (RFC 9110 §10.2.3)."""
+    value = response.headers.get(b"retry-after", b"").decode("latin-1")
+    milliseconds = response.headers.get(b"retry-after-ms", b"").decode("latin-1")
+    if _SECONDS.fullmatch(milliseconds):
+        return float(milliseconds) / 1000
+    return float(value) if _SECONDS.fullmatch(value) else None

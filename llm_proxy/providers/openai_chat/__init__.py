@@ -1,0 +1,1 @@
+"""OpenAI chat completions as providers speak them, with what compatible servers make of them. Pure."""

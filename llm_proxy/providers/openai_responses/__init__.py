@@ -1,0 +1,1 @@
+"""OpenAI's responses API, as providers speak it. Pure."""

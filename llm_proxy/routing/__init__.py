@@ -1,0 +1,1 @@
+"""Which target answers: rules, strategies, health."""

@@ -1,0 +1,1 @@
+"""What completions cost: usage, prices, the bound that is reserved, the ledger."""

@@ -1,0 +1,1 @@
+"""What a request to a model passes: one stage a file."""

@@ -1,0 +1,171 @@
+"""The outermost stage of the LLM plane: the spans and the measures of each request and of its attempts at providers.
+
+Nothing of a request's content is in either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from llm_proxy.asking import Ask, Attempt, Reply
+from mcp_gateway.core.errors import GatewayError, Invalid, Refusal
+from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.envelopes.observability import names
+from mcp_gateway.envelopes.observability.metrics.histogram import OVERFLOW
+from mcp_gateway.envelopes.observability.metrics.measures import LLM, Measures
+from mcp_gateway.envelopes.observability.observe import declare
+from mcp_gateway.envelopes.observability.traces.context import in_headers
+from mcp_gateway.envelopes.observability.traces.events import events
+from mcp_gateway.envelopes.observability.traces.span import SpanKind, Value, text
+from mcp_gateway.envelopes.observability.traces.tracer import Traced, Tracer
+
+_MOST_PRINCIPAL: Final = 320
+_NANO: Final = 1_000_000_000
+_PROVIDERS: Final[Mapping[str, str]] = MappingProxyType({"gemini": "gcp.gemini"})
+
+
+class Observe:
+    """Measures every request and each of its attempts, and traces them where there is a `Tracer`."""
+
+    __slots__ = ("_families", "_measures", "_tracer")
+
+    def __init__(self, measures: Measures, tracer: Tracer | None, families: Mapping[str, str]) -> None:
+        """`families` says of each provider which family it is of."""
+        self._families = {name: _PROVIDERS.get(family, family) for name, family in families.items()}
+        self._measures = measures
+        self._tracer = tracer
+
+    async def __call__(self, call: Ask, call_next: Handler[Ask, Reply]) -> Reply:
+        began = time.perf_counter()
+        traced = None
+        if self._tracer is not None:
+            traced = self._tracer.begin(call.trail, in_headers(call.headers) if call.headers else None)
+        outcome, reason, error = "ok", None, None
+        try:
+            return await call_next(call)
+        except asyncio.CancelledError:
+            outcome, reason, error = "cancelled", "cancelled", "cancelled"
+            raise
+        except GatewayError as failed:
+            outcome, reason = "refused" if isinstance(failed, Refusal) else "failed", failed.reason
+            error = None if isinstance(failed, Invalid) else failed.reason
+            raise
+        except BaseException:
+            outcome, reason, error = "failed", "internal_error", "internal_error"
+            raise
+        finally:
+            if outcome == "ok" and call.out.gone:
+                outcome, reason, error = "disconnected", "client_disconnected", "client_disconnected"
+            self._measure(call, reason, error or "", time.perf_counter() - began)
+            if traced is not None and traced.context.sampled:
+                _finish(call, traced, outcome, error, self._families)
+
+    def _measure(self, call: Ask, reason: str | None, error: str, seconds: float) -> None:
+        measures, notes = self._measures, call.trail.notes
+        operation = _operation(call)
+        metadata = notes.get("metadata")
+        keys = measures.allowed(metadata if isinstance(metadata, Mapping) else {})
+        attempts = call.flow.attempts
+        # What never reached a target may be a name that a client made up.
+        asked = call.asked.model if attempts or "rule" in notes or "cache" in notes else OVERFLOW
+        measures.server_duration.observe(seconds, operation, asked, error, *keys)
+        if attempts and attempts[-1].first_token is not None:
+            first = attempts[-1].started + attempts[-1].first_token - attempts[0].started
+            measures.server_first.observe(max(first, 0.0), operation, asked)
+        for attempt in attempts:
+            self._attempt(attempt, operation, keys)
+        if reason is not None:
+            measures.refusals.add(1, LLM, reason)
+        measures.noted(LLM, notes)
+
+    def _attempt(self, attempt: Attempt, operation: str, keys: tuple[str, ...]) -> None:
+        measures = self._measures
+        model = attempt.target.removeprefix(f"{attempt.provider}/")
+        provider = self._families.get(attempt.provider, attempt.provider)
+        measures.attempts.observe(attempt.duration, operation, provider, model, _error(attempt) or "", attempt.provider)
+        if attempt.first_token is not None:
+            measures.client_first.observe(attempt.first_token, operation, provider, model)
+        if attempt.usage is not None:
+            tokens = measures.client_tokens
+            tokens.observe(attempt.usage.input, operation, provider, model, "input", *keys)
+            tokens.observe(attempt.usage.output, operation, provider, model, "output", *keys)
+        if attempt.cost:
+            measures.cost.add(attempt.cost / _NANO, attempt.provider, model, *keys)
+
+
+def _operation(call: Ask) -> str:
+    return names.EMBEDDINGS if call.dialect.wire == "embeddings" else names.CHAT
+
+
+def _error(attempt: Attempt) -> str | None:
+    """The `error.type` of an attempt: the status it was answered with, else that something else went wrong."""
+    if not attempt.error:
+        return None
+    return str(attempt.status) if attempt.status not in (0, 200) else names.OTHER
+
+
+def _finish(call: Ask, traced: Traced, outcome: str, error: str | None, families: Mapping[str, str]) -> None:
+    notes, operation, model = call.trail.notes, _operation(call), text(call.asked.model)
+    attributes: dict[str, Value] = {
+        names.OPERATION: operation,
+        names.REQUEST_MODEL: model,
+        names.REQUEST_STREAM: call.asked.stream,
+        names.CLIENT_ADDRESS: call.ip,
+        names.DIALECT: call.dialect.wire,
+        names.REQUEST_ID: call.request_id,
+        names.PRINCIPAL: text(call.principal.id, _MOST_PRINCIPAL),
+        names.SNAPSHOT: call.snapshot,
+        names.OUTCOME: outcome,
+    }
+    if call.asked.output_limit is not None:
+        attributes[names.REQUEST_MAX_TOKENS] = call.asked.output_limit
+    for attribute, note in ((names.RULE, "rule"), (names.CACHE, "cache"), (names.LIMIT, "limit")):
+        if note in notes:
+            attributes[attribute] = text(str(notes[note]))
+    declare(attributes, notes)
+    attempts = call.flow.attempts
+    if attempts and not attempts[-1].error:
+        attributes[names.RESPONSE_MODEL] = attempts[-1].target.removeprefix(f"{attempts[-1].provider}/")
+    for attempt in attempts:
+        _tell(call, traced, attempt, operation, families.get(attempt.provider, attempt.provider))
+    traced.finish(f"{operation} {model}", attributes, error=error, events=events(notes, traced.now()))
+
+
+def _tell(call: Ask, traced: Traced, attempt: Attempt, operation: str, family: str) -> None:
+    """The span of one attempt, under the context that was sent with it."""
+    context = traced.pending.get(attempt.number) or traced.child()
+    model = text(attempt.target.removeprefix(f"{attempt.provider}/"))
+    attributes: dict[str, Value] = {
+        names.OPERATION: operation,
+        names.PROVIDER: family,
+        names.OWN_PROVIDER: attempt.provider,
+        names.REQUEST_MODEL: model,
+        names.REQUEST_STREAM: call.asked.stream,
+        names.ATTEMPT: attempt.number,
+    }
+    if attempt.status:
+        attributes[names.HTTP_STATUS] = attempt.status
+    if attempt.first_token is not None:
+        attributes[names.FIRST_CHUNK] = attempt.first_token
+    if attempt.usage is not None:
+        used = attempt.usage
+        for name, tokens in (
+            (names.INPUT_TOKENS, used.input),
+            (names.OUTPUT_TOKENS, used.output),
+            (names.CACHE_READ_TOKENS, used.cache_read),
+            (names.CACHE_WRITE_TOKENS, used.cache_write),
+            (names.REASONING_TOKENS, used.reasoning),
+        ):
+            if tokens or name in (names.INPUT_TOKENS, names.OUTPUT_TOKENS):
+                attributes[name] = tokens
+    if attempt.estimated:
+        attributes[names.ESTIMATED] = True
+    if attempt.cost is not None:
+        attributes[names.COST] = attempt.cost / _NANO
+    started = max(int(attempt.started * _NANO), traced.started)
+    times = (started, started + int(attempt.duration * _NANO))
+    traced.put(f"{operation} {model}", SpanKind.CLIENT, context, times, attributes, _error(attempt))

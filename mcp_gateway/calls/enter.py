@@ -1,0 +1,71 @@
+"""The stage that enters calls of tools into the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from mcp_gateway.calls.charge import never_sent
+from mcp_gateway.calls.kinds import Invocation, Kind, Result
+from mcp_gateway.core.errors import GatewayError
+from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.envelopes.observability.ledger.entry import Entry
+from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
+from mcp_gateway.envelopes.policy.authorize import Permitted
+from mcp_gateway.envelopes.policy.budgets.rules import nano
+
+
+class EnterCalls:
+    """Writes one entry for each call of a tool that goes to an upstream, whatever comes of it.
+
+    What is refused before costs nothing and is in the record alone.
+    """
+
+    __slots__ = ("_ledger",)
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def __call__(self, call: Permitted[Invocation], call_next: Handler[Permitted[Invocation], Result]) -> Result:
+        invocation = call.call
+        tool = invocation.tool
+        if invocation.kind is not Kind.TOOL or tool is None:
+            return await call_next(call)
+        started, began = time.time(), time.perf_counter()
+        status, cost = "ok", nano(tool.cost) if tool.cost else 0
+        try:
+            result = await call_next(call)
+            if result.get("isError") is True:
+                status = "tool_error"
+            return result
+        except asyncio.CancelledError:
+            status = "cancelled"
+            raise
+        except GatewayError as error:
+            status = error.reason
+            if never_sent(error):
+                cost = 0
+            raise
+        except BaseException:
+            status = "internal_error"
+            raise
+        finally:
+            asked = invocation.call
+            self._ledger.write(
+                Entry(
+                    request_id=asked.request_id,
+                    plane="mcp",
+                    principal=asked.principal.id,
+                    teams=asked.principal.teams,
+                    server=asked.server,
+                    asked=tool.name,
+                    target=f"{invocation.upstream}/{invocation.target}",
+                    provider=invocation.upstream,
+                    status=status,
+                    cost=cost,
+                    seconds=time.perf_counter() - began,
+                    snapshot=asked.snapshot,
+                    metadata=asked.metadata,
+                    at=started,
+                )
+            )

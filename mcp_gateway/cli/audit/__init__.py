@@ -1,0 +1,1 @@
+"""`mcp-gateway audit`: is the record as it was written, what does it hold."""

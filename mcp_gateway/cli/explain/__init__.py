@@ -1,0 +1,1 @@
+"""`mcp-gateway explain`: the story of one request, from the record alone."""

@@ -1,0 +1,59 @@
+"""What is recorded of the contents of calls, as the configuration has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from mcp_gateway.core.sign import Signer
+from mcp_gateway.envelopes.observability.audit.bodies import PURPOSE, Body, keyed, text_of
+from mcp_gateway.envelopes.safety.detectors.pii import Pii
+from mcp_gateway.envelopes.safety.detectors.secrets import Secrets
+from mcp_gateway.envelopes.safety.finding import Detector
+from mcp_gateway.envelopes.safety.scan import redact, scan
+from mcp_gateway.settings.governance import AuditSettings
+
+MAX_BODY: Final = 8 * 1024
+"""Most bytes of a body that are looked through: of a longer one the digest is recorded. It is done while the call
+waits."""
+
+
+def body_of(settings: AuditSettings, keys: Sequence[bytes]) -> Body | None:
+    """How bodies are recorded; None where they are not."""
+    if settings.bodies == "none":
+        return None
+    digest = keyed(Signer(keys, PURPOSE))
+    return digest if settings.bodies == "hashes" else _redacted(digest, (Pii(), Secrets()))
+
+
+def _redacted(digest: Body, detectors: Sequence[Detector]) -> Body:
+    def without(text: str) -> str:
+        return redact(text, scan(text, detectors))
+
+    def body(value: object) -> object:
+        return _mapped(value, without) if len(text_of(value)) <= MAX_BODY else digest(value)
+
+    return body
+
+
+def _mapped(value: object, without: Callable[[str], str]) -> object:
+    """`value` with each text in it, keys too, as `without` leaves it. Keys say more of what stands behind them."""
+    if isinstance(value, str):
+        return without(value)
+    if isinstance(value, Mapping):
+        return {without(str(name)): _under(str(name), each, without) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mapped(each, without) for each in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value if (text := str(value)) == without(text) else without(text)
+    return value
+
+
+def _under(name: str, value: object, without: Callable[[str], str]) -> object:
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return _mapped(value, without)
+    before = f"{name}: "
+    shown = without(f"{before}{value}")
+    if shown == f"{before}{value}":
+        return value
+    return shown.removeprefix(before)

@@ -1,0 +1,1 @@
+"""Records that outlive the process: appended to files, delivered from there later, at least once."""

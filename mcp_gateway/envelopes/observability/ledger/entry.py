@@ -1,0 +1,125 @@
+"""One entry of the ledger, and how it is written down. Pure but for the clock and the dice of `entry_id`."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import orjson
+
+from mcp_gateway.core.metadata import no_metadata
+
+Plane = Literal["mcp", "llm"]
+
+_VERSION: Final = 1
+_MAX_TEXT: Final = 512
+_MAX_TEAMS: Final = 50
+"""The first of them, in order: an entry has to fit into a record of the spool, whatever its identity is in."""
+
+_MAX_COUNT: Final = 10**12
+_MAX_COST: Final = 10**14
+"""Of one entry, whatever a provider says: a database adds up as many as there will be."""
+
+
+def entry_id() -> str:
+    """A new id: in order of time, so that indexes grow at their end, and never twice."""
+    return f"{time.time_ns() // 1000:014x}{os.urandom(9).hex()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One attempt at a provider (`llm`), or one tool call (`mcp`).
+
+    `at` is in Unix seconds. `server` is the virtual server, or the dialect that the client spoke. `asked` is what the
+    client asked for: the model's or the tool's name as it knows it; `target` is what that came to, `provider/model` or
+    `upstream/tool`, and `provider` the one before the slash. `attempt` counts from 1; `last` is true for the one that
+    the request ended with. `status` is `ok` or the reason that an error or the audit record has. `cost` is in
+    nanodollars, None if the price is not known: it counts as nothing, and is told apart. `seconds` is how long it took.
+    """
+
+    request_id: str
+    plane: Plane
+    principal: str
+    server: str
+    asked: str
+    target: str
+    provider: str
+    teams: tuple[str, ...] = ()
+    attempt: int = 1
+    last: bool = True
+    status: str = "ok"
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    cost: int | None = 0
+    seconds: float = 0.0
+    snapshot: str = ""
+    metadata: Mapping[str, str] = field(default_factory=no_metadata)
+    id: str = field(default_factory=entry_id)
+    at: float = field(default_factory=time.time)
+
+
+def write_entry(entry: Entry) -> bytes:
+    """The entry as JSON. Texts are cut and cleaned, numbers brought into bounds: every database takes every entry."""
+    return orjson.dumps(
+        {
+            "v": _VERSION,
+            "id": _text(entry.id),
+            "at": _seconds(entry.at),
+            "request_id": _text(entry.request_id),
+            "plane": entry.plane,
+            "principal": _text(entry.principal),
+            # One text for one set of teams, so that it can be grouped by.
+            "teams": orjson.dumps(sorted(map(_text, entry.teams))[:_MAX_TEAMS]).decode(),
+            "server": _text(entry.server),
+            "asked": _text(entry.asked),
+            "target": _text(entry.target),
+            "provider": _text(entry.provider),
+            "attempt": _count(entry.attempt),
+            "last": int(entry.last),
+            "status": _text(entry.status),
+            "input": _count(entry.input),
+            "output": _count(entry.output),
+            "cache_read": _count(entry.cache_read),
+            "cache_write": _count(entry.cache_write),
+            "reasoning": _count(entry.reasoning),
+            "cost": None if entry.cost is None else _count(entry.cost, _MAX_COST),
+            "seconds": _seconds(entry.seconds),
+            "snapshot": _text(entry.snapshot),
+            "metadata": {_text(key): _text(value) for key, value in entry.metadata.items()},
+        }
+    )
+
+
+def read_entry(payload: bytes) -> dict[str, Any] | None:
+    """The row that `write_entry` wrote, all but the tenant; None if it is of a version that is not known here."""
+    try:
+        found = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(found, dict) or found.pop("v", None) != _VERSION:
+        return None
+    return found
+
+
+def _text(text: str) -> str:
+    """Without control characters and lone surrogates, which databases refuse."""
+    if len(text) > _MAX_TEXT:
+        text = text[:_MAX_TEXT]
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _count(number: int, most: int = _MAX_COUNT) -> int:
+    return min(max(number, 0), most)
+
+
+def _seconds(number: float) -> float:
+    return number if math.isfinite(number) else 0.0

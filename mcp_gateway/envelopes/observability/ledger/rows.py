@@ -1,0 +1,82 @@
+"""Entries in the database: each one once, and the sums of each hour with it in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mcp_gateway.core.state.bulk import insert_many
+from mcp_gateway.core.state.database import Database
+from mcp_gateway.core.state.tables import LEDGER, SPEND
+from mcp_gateway.envelopes.observability.ledger.entry import read_entry
+
+HOUR: Final = 3600
+
+_BY: Final = ("plane", "principal", "teams", "server", "asked", "target", "provider", "status", "metadata")
+_SUMS: Final = ("requests", "attempts", "input", "output", "cost", "unpriced")
+
+_log = structlog.get_logger("ledger")
+
+
+class Rows:
+    """Writes entries. Those that are there already change nothing."""
+
+    __slots__ = ("_add", "_database", "_insert", "_tenant", "unreadable")
+
+    def __init__(self, database: Database, *, tenant: str) -> None:
+        self._database = database
+        self._insert = insert_many(database, LEDGER, "ON CONFLICT DO NOTHING RETURNING id")
+        added = ", ".join(f"{name} = mcp_spend.{name} + excluded.{name}" for name in _SUMS)
+        self._add = insert_many(database, SPEND, f"ON CONFLICT (tenant, hour, digest) DO UPDATE SET {added}")
+        self._tenant = tenant
+        self.unreadable = 0
+
+    async def put(self, payloads: Sequence[bytes]) -> None:
+        """Write what `write_entry` gave. Raises `IdentityUnavailable`: all of it is to be given again then."""
+        rows: dict[str, dict[str, Any]] = {}
+        kept: dict[str, bytes] = {}
+        for payload in payloads:
+            row = read_entry(payload)
+            if row is None:
+                self.unreadable += 1
+                _log.error("an entry of the ledger is of another version and was left out")
+            else:
+                rows[row["id"]], kept[row["id"]] = row, payload
+        if rows:
+            given = b"[" + b",".join(kept.values()) + b"]"
+            await self._database.write(lambda on: self._put(on, rows, given.decode()))
+
+    async def _put(self, on: AsyncConnection, rows: Mapping[str, dict[str, Any]], given: str) -> None:
+        # Only what was not there is counted: what is given again, or by two at once, is there or waits to be.
+        found = await on.execute(self._insert, {"tenant": self._tenant, "rows": given})
+        sums = sums_of(rows[each] for each in found.scalars().all())
+        if sums:
+            await on.execute(self._add, {"tenant": self._tenant, "rows": orjson.dumps(sums).decode()})
+
+
+def sums_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of `mcp_spend` that `rows` of the ledger add up to, in one order: writers never wait in a circle."""
+    found: dict[tuple[int, str], dict[str, Any]] = {}
+    for row in rows:
+        by = {name: row[name] for name in _BY}
+        hour, digest = int(row["at"]) // HOUR, _digest(by)
+        into = found.get((hour, digest))
+        if into is None:
+            into = found[hour, digest] = {"hour": hour, "digest": digest, **by}
+            into |= dict.fromkeys(_SUMS, 0)
+        into["requests"] += row["last"]
+        into["attempts"] += 1
+        into["input"] += row["input"]
+        into["output"] += row["output"]
+        into["cost"] += row["cost"] or 0
+        into["unpriced"] += row["cost"] is None
+    return [found[key] for key in sorted(found)]
+
+
+def _digest(by: Mapping[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(by, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

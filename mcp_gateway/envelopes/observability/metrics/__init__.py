@@ -1,0 +1,1 @@
+"""Metrics: histograms and counters, as text and over OTLP."""

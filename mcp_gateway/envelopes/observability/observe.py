@@ -1,0 +1,159 @@
+"""The outermost stage of the MCP plane: the span and the measures of each request, however it ends.
+
+Nothing of a request's content is in either: no arguments, no results, no text of an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mcp_gateway.core.call import Call
+from mcp_gateway.core.errors import GatewayError, Invalid, Refusal, UpstreamError
+from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.envelopes.observability import names
+from mcp_gateway.envelopes.observability.metrics.measures import MCP, Measures
+from mcp_gateway.envelopes.observability.traces.context import in_headers, in_meta
+from mcp_gateway.envelopes.observability.traces.events import events
+from mcp_gateway.envelopes.observability.traces.span import Value, text
+from mcp_gateway.envelopes.observability.traces.tracer import Traced, Tracer
+
+_METHODS: Final = frozenset(
+    {
+        *("tools/call", "tools/list", "prompts/get", "prompts/list", "completion/complete", "logging/setLevel"),
+        *("resources/read", "resources/list", "resources/templates/list"),
+        *("resources/subscribe", "resources/unsubscribe", "subscriptions/listen"),
+        *("initialize", "ping", "server/discover"),
+    }
+)
+"""The methods that are told apart; whatever else a client may call is one more."""
+
+_MOST_PRINCIPAL: Final = 320
+
+
+class Observe:
+    """Measures every request, and traces it where there is a `Tracer`."""
+
+    __slots__ = ("_measures", "_tracer")
+
+    def __init__(self, measures: Measures, tracer: Tracer | None) -> None:
+        self._measures = measures
+        self._tracer = tracer
+
+    async def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> dict[str, Any]:
+        began = time.perf_counter()
+        traced = None
+        if self._tracer is not None:
+            ambient = in_headers(call.headers) if call.headers else None
+            traced = self._tracer.begin(call.trail, in_meta(call.params.get("_meta")), ambient)
+        ending = _Ending("ok", None, None)
+        try:
+            result = await call_next(call)
+            if result.get("isError") is True:
+                ending = _TOOL_ERROR
+            return result
+        except asyncio.CancelledError:
+            ending = _CANCELLED
+            raise
+        except GatewayError as error:
+            ending = _ending(error)
+            raise
+        except BaseException:
+            ending = _DEFECT
+            raise
+        finally:
+            self._measure(call, ending, time.perf_counter() - began)
+            if traced is not None and traced.context.sampled:
+                _finish(call, traced, ending)
+
+    def _measure(self, call: Call, ending: _Ending, seconds: float) -> None:
+        measures, notes = self._measures, call.trail.notes
+        method = call.method if call.method in _METHODS else names.OTHER
+        tool, prompt = _named(call)
+        error = ending.error or ""
+        metadata = notes.get("metadata")
+        keys = measures.allowed(metadata if isinstance(metadata, Mapping) else {})
+        measures.mcp_server.observe(seconds, method, error, tool, prompt, call.server, *keys)
+        if call.trail.upstream_seconds:
+            upstream = str(notes.get("upstream", ""))
+            theirs = error if ending.upstream else ""
+            measures.mcp_client.observe(call.trail.upstream_seconds, method, theirs, tool, upstream)
+        if ending.reason is not None:
+            measures.refusals.add(1, MCP, ending.reason)
+        measures.noted(MCP, notes)
+
+
+class _Ending:
+    """How a request ended: `error` is its `error.type`, `upstream` whether it is one of the upstream."""
+
+    __slots__ = ("error", "outcome", "reason", "upstream")
+
+    def __init__(self, outcome: str, reason: str | None, error: str | None, *, upstream: bool = False) -> None:
+        self.outcome = outcome
+        self.reason = reason
+        self.error = error
+        self.upstream = upstream
+
+
+_TOOL_ERROR: Final = _Ending(names.TOOL_ERROR, names.TOOL_ERROR, names.TOOL_ERROR, upstream=True)
+_CANCELLED: Final = _Ending("cancelled", "cancelled", "cancelled")
+_DEFECT: Final = _Ending("failed", "internal_error", "internal_error")
+
+
+def _ending(error: GatewayError) -> _Ending:
+    """What a client asked wrongly is no error of a server (JSON-RPC -32600 to -32602, -32002)."""
+    outcome = "refused" if isinstance(error, Refusal) else "failed"
+    kind = None if isinstance(error, Invalid) else error.reason
+    return _Ending(outcome, error.reason, kind, upstream=isinstance(error, UpstreamError))
+
+
+def _named(call: Call) -> tuple[str, str]:
+    """The tool and the prompt as the client knows them; empty for what there is none of."""
+    if "upstream" not in call.trail.notes:
+        return "", ""
+    name = call.params.get("name")
+    if not isinstance(name, str):
+        return "", ""
+    return (name, "") if call.method == "tools/call" else ("", name)
+
+
+def _finish(call: Call, traced: Traced, ending: _Ending) -> None:
+    notes = call.trail.notes
+    method = call.method if call.method in _METHODS else names.OTHER
+    tool, prompt = _named(call)
+    attributes: dict[str, Value] = {
+        names.MCP_METHOD: text(call.method),
+        names.JSONRPC_ID: text(str(call.id)),
+        names.MCP_VERSION: text(call.client.version),
+        names.CLIENT_ADDRESS: call.ip,
+        names.REQUEST_ID: call.request_id,
+        names.SERVER: call.server,
+        names.PRINCIPAL: text(call.principal.id, _MOST_PRINCIPAL),
+        names.SNAPSHOT: call.snapshot,
+        names.OUTCOME: ending.outcome,
+    }
+    if tool:
+        attributes[names.OPERATION] = names.EXECUTE_TOOL
+        attributes[names.TOOL_NAME] = tool
+    if prompt:
+        attributes[names.PROMPT_NAME] = prompt
+    uri = call.params.get("uri")
+    if isinstance(uri, str):
+        attributes[names.MCP_RESOURCE] = text(uri.partition("?")[0])
+    for attribute, note in ((names.UPSTREAM, "upstream"), (names.LIMIT, "limit")):
+        if note in notes:
+            attributes[attribute] = text(str(notes[note]))
+    declare(attributes, notes)
+    target = tool or prompt
+    name = f"{method} {text(target)}" if target else method
+    traced.finish(name, attributes, error=ending.error, events=events(notes, traced.now()))
+
+
+def declare(attributes: dict[str, Value], notes: Mapping[str, object]) -> None:
+    """Add the metadata of a request under the keys that the configuration names."""
+    declared = notes.get("metadata")
+    if isinstance(declared, Mapping):
+        for key, value in declared.items():
+            attributes[names.METADATA + text(key)] = text(str(value))

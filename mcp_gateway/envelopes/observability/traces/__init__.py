@@ -1,0 +1,1 @@
+"""Traces: context in and out, spans, and their export."""

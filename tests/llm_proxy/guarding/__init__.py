@@ -1,0 +1,1 @@
+"""What guardrails see of requests to models and of answers."""
