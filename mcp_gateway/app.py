@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import structlog
 
-from llm_proxy.app import Snapshot as LlmSnapshot
 from mcp_gateway import __version__, inspection, models
 from mcp_gateway.admin.api import build as build_admin
 from mcp_gateway.admin.control import Reloaded
@@ -125,7 +124,7 @@ class Gateway:
         self._make_room(settings)
         self._live: Live[Snapshot] = Live(self._compose(settings, policies_of(settings)))
         self._served: Live[Mapping[str, Served]] = Live(self._live.current.served)
-        self._llm: Live[LlmSnapshot | None] = Live(self._live.current.llm)
+        self._llm: Live[models.Served | None] = Live(self._live.current.llm)
         self._inflight = InFlight(settings.limits.in_flight, settings.limits.in_flight_per_client)
 
     @property
@@ -178,7 +177,7 @@ class Gateway:
             inflight=self._inflight,
             door=self._identity.door,
             connect=self._identity.connect,
-            models=models.plane(self._llm, self._identity.door, limits.json, limits.body, report_defect),
+            models=models.ModelsApp(self._llm, self._standing.llm, self._identity.door, limits, report_defect),
             report=report_defect,
             modern=ModernEndpoint(limits, report_defect),
             handshake=HandshakeEndpoint(limits, self._sessions, report_defect),

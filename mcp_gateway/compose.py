@@ -12,7 +12,6 @@ from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 
-from llm_proxy.app import Snapshot as LlmSnapshot
 from mcp_gateway import __version__, models
 from mcp_gateway.calls.charge import ChargeCalls
 from mcp_gateway.calls.connect import AskToConnect
@@ -76,7 +75,7 @@ class Snapshot:
     served: Mapping[str, Served]
     held: Mapping[str, Held]
     governance: Governance | None
-    llm: LlmSnapshot | None = None
+    llm: models.Served | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +161,7 @@ def snapshot(
         )
         for name, catalog in compiled.items()
     }
-    llm = models.observed(
-        models.snapshot(settings, standing.llm, governance, guards, require_metadata, version),
-        settings,
-        standing.telemetry,
-    )
+    llm = models.snapshot(settings, standing.llm, governance, guards, require_metadata, version, standing.telemetry)
     return Snapshot(version, settings, policies, compiled, offers, MappingProxyType(served), held, governance, llm)
 
 

@@ -1,48 +1,29 @@
-"""The LLM plane of a gateway, built: from models.yaml to what serves, over what outlives every configuration."""
+"""What the gateway knows of the LLM plane without loading it: its limits and budgets, and where it stands.
+
+The plane itself is `completions.py`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Final, Literal, Protocol
 
-import structlog
-
-from llm_proxy.app import PATH, Doors, Plane, Snapshot
-from llm_proxy.asking import Ask
-from llm_proxy.ingress.endpoint import READ, Limits, Report, Serving
-from llm_proxy.pipeline import pipeline
-from llm_proxy.providers.attempt import Patience
-from llm_proxy.providers.complete import Complete, Plan
-from llm_proxy.providers.provider import Provider, Terms
-from llm_proxy.providers.registry import Registry, Wanted
-from llm_proxy.routing.health import Healths
-from llm_proxy.routing.routes import Routes
-from llm_proxy.spend.prices import Prices
-from llm_proxy.stages.authorize import DecideByPolicy
-from llm_proxy.stages.cache import CacheAnswers, Kept
-from llm_proxy.stages.enter import EnterAttempts
-from llm_proxy.stages.guard import Guard
-from llm_proxy.stages.metadata import RequireMetadata
-from llm_proxy.stages.observe import Observe
-from llm_proxy.stages.record import Record
-from mcp_gateway.core.asgi.types import App
-from mcp_gateway.core.call import Trail
+from mcp_gateway.core import strictjson
+from mcp_gateway.core.asgi import respond
+from mcp_gateway.core.asgi.types import App, Receive, Scope, Send
 from mcp_gateway.core.egress.addresses import Allowed
-from mcp_gateway.core.egress.tls import TlsFiles
 from mcp_gateway.core.errors import ConfigurationError, IdentityUnavailable, Problem
 from mcp_gateway.core.live import Live
-from mcp_gateway.core.pipeline import compose
-from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.core.state.database import Database
 from mcp_gateway.core.strictjson import JsonLimits
-from mcp_gateway.envelopes.identity.protected import ProtectedResource
+from mcp_gateway.envelopes.identity.door import REQUEST_ID
 from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
 from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.envelopes.observability.telemetry import Telemetry
-from mcp_gateway.envelopes.policy.authorize import Authorize, unrestricted
 from mcp_gateway.envelopes.policy.budgets.alerts import Alerts
 from mcp_gateway.envelopes.policy.budgets.at import budgets_at
 from mcp_gateway.envelopes.policy.budgets.budgets import Budgets
@@ -50,42 +31,85 @@ from mcp_gateway.envelopes.policy.budgets.restore import restore
 from mcp_gateway.envelopes.policy.budgets.rules import Budget
 from mcp_gateway.envelopes.policy.budgets.settling import Settling
 from mcp_gateway.envelopes.policy.budgets.spent import SpentInDatabase
-from mcp_gateway.envelopes.policy.limits.limit import LimitCalls, LimitTallies
+from mcp_gateway.envelopes.policy.limits.limit import LimitTallies
 from mcp_gateway.envelopes.policy.limits.pools import Pools
-from mcp_gateway.envelopes.policy.limits.rules import Counted, Rule
+from mcp_gateway.envelopes.policy.limits.rules import Rule
 from mcp_gateway.envelopes.safety.metadata.require import RequireMetadata as Contracts
 from mcp_gateway.govern import Governance, Guards
 from mcp_gateway.settings.llm import LlmSettings
 from mcp_gateway.settings.llm_budgets import ModelRateLimitSettings
 from mcp_gateway.settings.models import ModelsSettings
-from mcp_gateway.settings.providers import ProviderSettings
 from mcp_gateway.settings.settings import Settings
 
-PATIENCE: Final = 3
-"""A request as a whole may take so many times as long as one attempt: a target that hangs leaves others time."""
+_PLANE: Final = "mcp_gateway.completions"
 
 LIMITED: Final = "/v1"
 """Under this name the limits of the LLM plane stand beside those of virtual servers, none of which can be called so."""
 
 
+class Served(Protocol):
+    """One compiled state of the plane."""
+
+    @property
+    def models(self) -> Sequence[str]: ...
+
+
+class Plane(Protocol):
+    """The plane; `completions.Completions` is the real one."""
+
+    def snapshot(
+        self,
+        llm: LlmSettings,
+        settings: Settings,
+        governance: Governance | None,
+        guards: Guards | None,
+        contracts: Contracts,
+        version: str,
+    ) -> Served:
+        """The plane as `settings` have it. Raises `ConfigurationError`."""
+        ...
+
+    def observed(self, served: Served, llm: LlmSettings, telemetry: Telemetry) -> Served:
+        """The same with every request measured, and traced where there is a tracer."""
+        ...
+
+    def app(self, live: Live[Served | None], doors: Any, limits: JsonLimits, body: int, report: Any) -> App:
+        """The ASGI app for `/v1`. `body` is the most bytes that a request's may have."""
+        ...
+
+    def keep(self, served: Served | None) -> None:
+        """This is in force now. What only others needed ends with its last request."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What outlives every snapshot of the plane. `spent` is told of every attempt."""
+    """What outlives every snapshot of the plane. `largest` is how many bytes an answer may have that is read whole."""
 
-    plans: Plans
-    healths: Healths
+    allowed: Allowed
+    largest: int
     settling: Settling
     alerts: Alerts
     pools: Pools
-    record: Record
+    records: LineSink
     base_url: str
     limit_tallies: LimitTallies = field(default_factory=LimitTallies)
-    kept: Kept = field(default_factory=Kept)
     ledger: Ledger | None = None
+    loaded: list[Plane] = field(default_factory=list)
+
+    @property
+    def plane(self) -> Plane:
+        """The plane, loaded when it is first asked for. Inside the running loop."""
+        if not self.loaded:
+            self.loaded.append(import_module(_PLANE).Completions(self))
+        return self.loaded[0]
 
     async def close(self) -> None:
         """Let go of connections."""
-        await self.plans.close()
+        for plane in self.loaded:
+            await plane.close()
         await self.settling.close()
         await self.alerts.close()
 
@@ -96,26 +120,82 @@ def standing(
     """What the plane of a gateway starts with. Call it inside the running loop."""
     alerts = Alerts(allowed)
     return Standing(
-        plans=Plans(Registry(allowed, largest=settings.limits.response)),
-        healths=Healths(),
+        allowed=allowed,
+        largest=settings.limits.response,
         settling=Settling(budgets_at(settings.state.redis, tenant=settings.state.tenant), alert=alerts),
         alerts=alerts,
         pools=pools,
-        record=Record(records),
+        records=records,
         base_url=base_url,
         ledger=ledger,
     )
 
 
-def plane(live: Live[Snapshot | None], doors: Doors, limits: JsonLimits, body: int, report: Report) -> App:
-    """The ASGI app for `/v1`. `body` is the most bytes that a request's may have."""
-    return Plane(live, doors, Limits(body, limits), report)
+class Caps(Protocol):
+    """Of one request: its JSON, and how many bytes it has at most."""
+
+    @property
+    def json(self) -> JsonLimits: ...
+    @property
+    def body(self) -> int: ...
 
 
-def swap(live: Live[Snapshot | None], fresh: Snapshot | None, held: Standing) -> None:
+class ModelsApp:
+    """The ASGI app for `/v1`, whether there are models or not."""
+
+    __slots__ = ("_app", "_caps", "_doors", "_held", "_live", "_report")
+
+    def __init__(self, live: Live[Served | None], held: Standing, doors: Any, caps: Caps, report: Any) -> None:
+        self._live = live
+        self._held = held
+        self._doors = doors
+        self._caps = caps
+        self._report = report
+        self._app: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._live.current is None:
+            headers = ((b"x-request-id", scope[REQUEST_ID].encode()),)
+            await respond.respond_json(send, 404, _NO_MODELS, headers)
+            return
+        if self._app is None:
+            self._app = self._held.plane.app(self._live, self._doors, self._caps.json, self._caps.body, self._report)
+        await self._app(scope, receive, send)
+
+
+_NO_MODELS: Final = strictjson.dumps(
+    {
+        "error": {
+            "message": "no models are configured here",
+            "type": "not_found_error",
+            "param": None,
+            "code": "not_found",
+        }
+    }
+)
+
+
+def swap(live: Live[Served | None], fresh: Served | None, held: Standing) -> None:
     """Put `fresh` in force. What only the one before needed ends with its last request."""
     live.swap(fresh)
-    held.plans.keep(() if fresh is None else fresh.providers)
+    for plane in held.loaded:
+        plane.keep(fresh)
+
+
+def snapshot(
+    settings: Settings,
+    held: Standing,
+    governance: Governance | None,
+    guards: Guards | None,
+    contracts: Contracts,
+    version: str,
+    telemetry: Telemetry,
+) -> Served | None:
+    """The plane as `settings` have it; None without one. Raises `ConfigurationError`."""
+    if settings.llm is None:
+        return None
+    served = held.plane.snapshot(settings.llm, settings, governance, guards, contracts, version)
+    return held.plane.observed(served, settings.llm, telemetry)
 
 
 def needs_ledger(settings: Settings) -> bool:
@@ -135,70 +215,6 @@ def request_rules(settings: Settings) -> Sequence[Rule]:
         for each in settings.llm.models.rate_limits
         if each.unit.startswith("requests_per_")
     ]
-
-
-def snapshot(
-    settings: Settings,
-    held: Standing,
-    governance: Governance | None,
-    guards: Guards | None,
-    contracts: Contracts,
-    version: str,
-) -> Snapshot | None:
-    """The plane as `settings` have it; None without one. Raises `ConfigurationError`."""
-    if settings.llm is None:
-        return None
-    models = settings.llm.models
-    plan = held.plans.of(settings.llm)
-    cache = models.defaults.cache
-    budgets = budgets_in(settings, held)
-    decide = None if governance is None else _decide(governance)
-    authorize: Authorize[Ask] = Authorize(unrestricted) if decide is None else Authorize(decide)
-    rules = request_rules(settings)
-    handler = pipeline(
-        record=held.record,
-        require_metadata=RequireMetadata(contracts.settle),
-        limit_requests=LimitCalls({LIMITED: rules}, held.pools, held.limit_tallies, _counted) if rules else None,
-        authorize=authorize,
-        guard=None if guards is None else _guard(guards, authorize),
-        cache=CacheAnswers(held.kept, ttl=cache.ttl, most=cache.max_entries) if cache.enabled else None,
-        answer=Complete(plan, held.healths, budgets, _nowhere if held.ledger is None else EnterAttempts(held.ledger)),
-    )
-    return Snapshot(
-        serving=Serving(
-            handler=handler,
-            snapshot=version,
-            timeout=PATIENCE * models.defaults.timeout,
-            drain=models.defaults.on_disconnect == "drain",
-            headers=READ | _session_headers(plan.routes),
-        ),
-        models=plan.routes.names,
-        providers=tuple(plan.providers.values()),
-        usable=_everything if decide is None else decide.usable,
-        resource=ProtectedResource.of(held.base_url, PATH, name="Models", documented=bool(settings.identity.issuers)),
-    )
-
-
-def observed(plane: Snapshot | None, settings: Settings, telemetry: Telemetry) -> Snapshot | None:
-    """`plane` with every request measured, and traced where there is a tracer."""
-    if plane is None or settings.llm is None:
-        return plane
-    families = {name: provider.type for name, provider in settings.llm.models.providers.items()}
-    stage = Observe(telemetry.measures, telemetry.tracer, families)
-    return replace(plane, serving=replace(plane.serving, handler=compose([stage], plane.serving.handler)))
-
-
-def _decide(governance: Governance) -> DecideByPolicy:
-    return DecideByPolicy(governance.engine, governance.note, audit=governance.audit)
-
-
-def _guard(guards: Guards, authorize: Authorize[Ask]) -> Guard:
-    asked = {name: _decide(governance) for name, governance in guards.governances.items()}
-
-    def permits(guardrail: str, ask: Ask) -> bool:
-        return asked[guardrail].permits(ask)
-
-    return Guard(guards.rulebook, guards.engine, authorize, permits, parallel=guards.parallel)
 
 
 def budgets_in(settings: Settings, held: Standing) -> Budgets | None:
@@ -223,96 +239,6 @@ def budgets_of(models: ModelsSettings) -> Sequence[Budget]:
     """The budgets, and those limits that count tokens: they too are held back before anybody knows."""
     tokens = [each for each in models.rate_limits if each.unit.startswith("tokens_per_")]
     return [*(Budget.of(each) for each in models.budgets), *(Budget.of(_Tokens(each), rate=True) for each in tokens)]
-
-
-class Plans:
-    """The plan of a configuration, made once for all its snapshots. Make it inside the running loop."""
-
-    __slots__ = ("_built", "_log", "_registry")
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._log = structlog.get_logger("models")
-        self._built: tuple[LlmSettings, Plan] | None = None
-
-    def of(self, llm: LlmSettings) -> Plan:
-        """The plan of `llm`. Raises `ConfigurationError` for certificates that cannot be used."""
-        if self._built is None or self._built[0] is not llm:
-            self._built = (llm, self._make(llm))
-        return self._built[1]
-
-    def keep(self, providers: Collection[Provider]) -> None:
-        """These are in force now."""
-        self._registry.keep(providers)
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        await self._registry.close()
-
-    def _make(self, llm: LlmSettings) -> Plan:
-        models = llm.models
-        defaults = models.defaults
-        wanted = {name: _wanted(name, each, models) for name, each in models.providers.items()}
-        try:
-            providers = self._registry.provide(wanted)
-        except OSError as error:
-            problem = Problem(str(llm.document.path), 0, 0, f"a certificate of a provider cannot be used: {error}")
-            raise ConfigurationError([problem]) from error
-        routes = Routes.of(llm.rules, models.virtual_models, models.providers)
-        prices = Prices(models.providers, models.prices)
-        for target in prices.unknown(routes.targets):
-            self._log.warning(
-                "unknown price", target=target, effect="its answers count as free", hint="give it under prices"
-            )
-        return Plan(
-            routes=routes,
-            providers=providers,
-            patience=Patience(defaults.first_token_timeout, defaults.idle_timeout),
-            price=prices.of,
-            output=defaults.max_output_tokens,
-        )
-
-
-def _wanted(name: str, provider: ProviderSettings, models: ModelsSettings) -> Wanted:
-    tls = provider.tls
-    return Wanted(
-        Terms(
-            name=name,
-            family=provider.type,
-            base_url=provider.base_url,
-            key=provider.api_key,
-            timeout=provider.timeout or models.defaults.timeout,
-            headers=provider.headers,
-            native_responses=provider.native_responses,
-        ),
-        TlsFiles() if tls is None else TlsFiles(tls.ca, tls.client_cert, tls.client_key),
-        provider.max_concurrency,
-        provider.max_connections or provider.max_concurrency,
-    )
-
-
-def _session_headers(routes: Routes) -> frozenset[bytes]:
-    every = [*(rule.route for rule in routes.rules), *routes.virtual.values()]
-    return frozenset(
-        key.encode()
-        for route in every
-        if route.sticky is not None
-        for source, key in route.sticky.identifiers
-        if source == "headers"
-    )
-
-
-def _nowhere(ask: Ask) -> None:
-    """Where there is no ledger."""
-
-
-def _everything(principal: Principal, models: Sequence[str]) -> Sequence[str]:
-    return models
-
-
-def _counted(ask: Ask) -> tuple[Counted, Trail]:
-    model = ask.asked.model
-    return Counted(LIMITED, ask.principal, "", model, model, ask.metadata), ask.trail
 
 
 @dataclass(frozen=True, slots=True)

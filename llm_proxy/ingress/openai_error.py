@@ -11,16 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from llm_proxy.ingress.facts import facts
 from mcp_gateway.core.errors import (
-    Blocked,
-    ConnectionRequired,
-    Forbidden,
     GatewayError,
-    IdentityUnavailable,
     Invalid,
-    LimitExceeded,
-    MetadataRequired,
-    Overloaded,
 )
 
 Json = dict[str, Any]
@@ -44,21 +38,7 @@ def openai_error(error: GatewayError, status: int, request_id: str) -> Json:
         "code": error.reason,
         "request_id": request_id,
     }
-    match error:
-        case LimitExceeded():
-            said["limit"] = error.limit
-            if error.retry_after is not None:
-                said["retry_after_ms"] = round(error.retry_after * 1000)
-        case Overloaded() | IdentityUnavailable():
-            said["retry_after_ms"] = round(error.retry_after * 1000)
-        case Forbidden():
-            said["policies"] = list(error.policies)
-        case Blocked():
-            said["guardrail"] = error.guardrail
-        case MetadataRequired():
-            said["metadata"] = list(error.faults)
-        case ConnectionRequired():
-            said["link"] = error.link
+    said |= facts(error)
     return {"error": said}
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Final
 
 from mcp_gateway.core.sign import Signer
 from mcp_gateway.envelopes.observability.audit.bodies import PURPOSE, Body, keyed, text_of
-from mcp_gateway.envelopes.safety.detectors.pii import Pii
-from mcp_gateway.envelopes.safety.detectors.secrets import Secrets
 from mcp_gateway.envelopes.safety.finding import Detector
 from mcp_gateway.envelopes.safety.scan import redact, scan
 from mcp_gateway.settings.governance import AuditSettings
+
+_DETECTORS: Final = (
+    ("mcp_gateway.envelopes.safety.detectors.pii", "Pii"),
+    ("mcp_gateway.envelopes.safety.detectors.secrets", "Secrets"),
+)
+"""Loaded by name, only where bodies are recorded without what they find (docs/decisions/009)."""
 
 MAX_BODY: Final = 8 * 1024
 """Most bytes of a body that are looked through: of a longer one the digest is recorded. It is done while the call
@@ -23,7 +28,11 @@ def body_of(settings: AuditSettings, keys: Sequence[bytes]) -> Body | None:
     if settings.bodies == "none":
         return None
     digest = keyed(Signer(keys, PURPOSE))
-    return digest if settings.bodies == "hashes" else _redacted(digest, (Pii(), Secrets()))
+    return digest if settings.bodies == "hashes" else _redacted(digest, _detectors())
+
+
+def _detectors() -> Sequence[Detector]:
+    return [getattr(import_module(module), name)() for module, name in _DETECTORS]
 
 
 def _redacted(digest: Body, detectors: Sequence[Detector]) -> Body:

@@ -12,16 +12,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from llm_proxy.ingress.facts import facts
 from mcp_gateway.core.errors import (
-    Blocked,
-    ConnectionRequired,
-    Forbidden,
     GatewayError,
-    IdentityUnavailable,
     Invalid,
-    LimitExceeded,
-    MetadataRequired,
-    Overloaded,
 )
 
 Json = dict[str, Any]
@@ -47,21 +41,7 @@ def error_of(error: GatewayError, status: int, request_id: str) -> Json:
     """The body of an answer with `status` that says `error`."""
     kind = _TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
     said: Json = {"type": kind, "message": error.message, "reason": error.reason}
-    match error:
-        case Invalid() if error.pointer:
-            said["pointer"] = error.pointer
-        case LimitExceeded():
-            said["limit"] = error.limit
-            if error.retry_after is not None:
-                said["retry_after_ms"] = round(error.retry_after * 1000)
-        case Overloaded() | IdentityUnavailable():
-            said["retry_after_ms"] = round(error.retry_after * 1000)
-        case Forbidden():
-            said["policies"] = list(error.policies)
-        case Blocked():
-            said["guardrail"] = error.guardrail
-        case MetadataRequired():
-            said["metadata"] = list(error.faults)
-        case ConnectionRequired():
-            said["link"] = error.link
+    if isinstance(error, Invalid) and error.pointer:
+        said["pointer"] = error.pointer
+    said |= facts(error)
     return {"type": "error", "error": said, "request_id": request_id}

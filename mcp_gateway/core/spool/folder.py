@@ -7,12 +7,13 @@ comes takes over the files of those that are gone: the kernel releases the lock 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from mcp_gateway.core.filelock import locked
 
 _LOCK: Final = "lock"
 _SUFFIX: Final = ".spool"
@@ -31,12 +32,12 @@ def claim(folder: Path) -> Claim:
     """A folder of our own inside of `folder`, with the files of all that are gone. Raises `OSError`."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # One at a time: a folder that was just made, and is about to be locked, must not be taken for one that was left.
-    door = _locked(folder / _LOCK, wait=True)
+    door = locked(folder / _LOCK, wait=True)
     assert door is not None
     try:
         path = folder / f"w{secrets.token_hex(8)}"
         path.mkdir(mode=0o700)
-        lock = _locked(path / _LOCK, wait=False)
+        lock = locked(path / _LOCK, wait=False)
         assert lock is not None
         try:
             return Claim(path, lock, tuple(_adopt(folder, path)))
@@ -65,7 +66,7 @@ def _adopt(folder: Path, own: Path) -> list[Path]:
     """Move what others left into `own`. A file is moved in one step: a crash in between loses nothing."""
     moved: list[Path] = []
     for other in sorted(path for path in folder.iterdir() if path.is_dir() and path != own):
-        lock = _locked(other / _LOCK, wait=False)
+        lock = locked(other / _LOCK, wait=False)
         if lock is None:
             continue
         for file in sorted(other.glob(f"*{_SUFFIX}")):
@@ -77,17 +78,3 @@ def _adopt(folder: Path, own: Path) -> list[Path]:
             other.rmdir()
         os.close(lock)
     return moved
-
-
-def _locked(path: Path, *, wait: bool) -> int | None:
-    """A descriptor that holds the lock of `path`, None if somebody else does and `wait` is false."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor

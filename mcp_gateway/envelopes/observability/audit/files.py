@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mcp_gateway.core.filelock import locked
+
 RECORDS: Final = ".jsonl"
 INDEX: Final = ".index"
 HEAD: Final = "head"
@@ -70,15 +72,15 @@ def claim(path: Path) -> tuple[Claim, Sequence[Claim]]:
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     # One at a time: a folder that was just made, and is about to be locked, must not be taken for one that was left.
-    door = _locked(path / f".{_LOCK}", wait=True)
+    door = locked(path / f".{_LOCK}", wait=True)
     assert door is not None
     try:
-        left = [Claim(each, lock) for each in chains(path) if (lock := _locked(each / _LOCK, wait=False)) is not None]
+        left = [Claim(each, lock) for each in chains(path) if (lock := locked(each / _LOCK, wait=False)) is not None]
         if left:
             return left[0], left[1:]
         folder = path / secrets.token_hex(6)
         folder.mkdir(mode=0o700)
-        lock = _locked(folder / _LOCK, wait=False)
+        lock = locked(folder / _LOCK, wait=False)
         assert lock is not None
         return Claim(folder, lock), ()
     finally:
@@ -98,17 +100,3 @@ def is_written(folder: Path) -> bool:
     finally:
         os.close(lock)
     return False
-
-
-def _locked(path: Path, *, wait: bool) -> int | None:
-    """A descriptor that holds the lock of `path`, None if somebody else does and `wait` is false."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
