@@ -10,7 +10,7 @@ import orjson
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mcp_gateway.core.state.bulk import insert_many
+from mcp_gateway.core.state.bulk import InsertMany
 from mcp_gateway.core.state.database import Database
 from mcp_gateway.core.state.tables import LEDGER, SPEND
 from mcp_gateway.envelopes.observability.ledger.entry import read_entry
@@ -30,33 +30,31 @@ class Rows:
 
     def __init__(self, database: Database, *, tenant: str) -> None:
         self._database = database
-        self._insert = insert_many(database, LEDGER, "ON CONFLICT DO NOTHING RETURNING id")
+        self._insert = InsertMany(database, LEDGER, "ON CONFLICT DO NOTHING RETURNING id")
         added = ", ".join(f"{name} = mcp_spend.{name} + excluded.{name}" for name in _SUMS)
-        self._add = insert_many(database, SPEND, f"ON CONFLICT (tenant, hour, digest) DO UPDATE SET {added}")
+        self._add = InsertMany(database, SPEND, f"ON CONFLICT (tenant, hour, digest) DO UPDATE SET {added}")
         self._tenant = tenant
         self.unreadable = 0
 
     async def put(self, payloads: Sequence[bytes]) -> None:
         """Write what `write_entry` gave. Raises `IdentityUnavailable`: all of it is to be given again then."""
         rows: dict[str, dict[str, Any]] = {}
-        kept: dict[str, bytes] = {}
         for payload in payloads:
             row = read_entry(payload)
             if row is None:
                 self.unreadable += 1
                 _log.error("an entry of the ledger is of another version and was left out")
             else:
-                rows[row["id"]], kept[row["id"]] = row, payload
+                rows[row["id"]] = row
         if rows:
-            given = b"[" + b",".join(kept.values()) + b"]"
-            await self._database.write(lambda on: self._put(on, rows, given.decode()))
+            await self._database.write(lambda on: self._put(on, rows))
 
-    async def _put(self, on: AsyncConnection, rows: Mapping[str, dict[str, Any]], given: str) -> None:
+    async def _put(self, on: AsyncConnection, rows: Mapping[str, dict[str, Any]]) -> None:
         # Only what was not there is counted: what is given again, or by two at once, is there or waits to be.
-        found = await on.execute(self._insert, {"tenant": self._tenant, "rows": given})
+        found = await self._insert(on, self._tenant, list(rows.values()))
         sums = sums_of(rows[each] for each in found.scalars().all())
         if sums:
-            await on.execute(self._add, {"tenant": self._tenant, "rows": orjson.dumps(sums).decode()})
+            await self._add(on, self._tenant, sums)
 
 
 def sums_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
