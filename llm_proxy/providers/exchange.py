@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
@@ -97,6 +99,8 @@ class CompletionExchange:
             return Reply(body, raw), self._codec.usage(body)
         assert self._completion is not None
         answer = self._codec.answer(body)
+        if not answer.created:  # some families do not say, and in others it has to be there
+            answer = replace(answer, created=int(time.time()))
         return Reply(self._dialect.answer(answer, self._completion)), answer.usage
 
     def stream(self, screen: Screen | None) -> Stream:

@@ -7,6 +7,7 @@ An answer that is looked at is written anew from what was looked at: what nobody
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -110,7 +111,7 @@ class Stream:
 
     def _written(self, events: Iterable[Event]) -> bytes:
         assert self._writer is not None
-        return b"".join([self._writer.write(event) for event in events])
+        return b"".join([self._writer.write(_dated(event)) for event in events])
 
     def _note(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -126,3 +127,10 @@ class Stream:
                     self.usage = usage
                 case Started():
                     pass
+
+
+def _dated(event: Event) -> Event:
+    """Some families do not say when an answer was made, and in others it has to be there."""
+    if isinstance(event, Started) and not event.created:
+        return event._replace(created=int(time.time()))
+    return event

@@ -37,6 +37,7 @@ async def test_chat(gateway: Gateway, double: Double, family: str) -> None:
         )
         assert whole.choices[0].message.content == "You said: Hi"
         assert whole.choices[0].finish_reason == "stop"
+        assert whole.created > 0
         assert whole.usage is not None
         used = double.counted("provider-key-1", "m")
         assert (whole.usage.prompt_tokens, whole.usage.completion_tokens) == (used.input, used.output)
