@@ -99,18 +99,23 @@ def small(message: object, *, nodes: int, characters: int) -> bool:
 
     Looks at no more than it must.
     """
-    waiting = [message]
+    waiting: list[object] = [[message]]
+    nodes += 1
     while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            # A long text may weigh too much before it is weighed.
-            characters -= weight(value) if len(value) <= characters else len(value)
-        elif isinstance(value, dict):
-            nodes -= len(value)
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            nodes -= len(value)
-            waiting.extend(value)
+        holder = waiting.pop()
+        assert isinstance(holder, dict | list)
+        nodes -= len(holder)
+        for value in holder.values() if isinstance(holder, dict) else holder:
+            kind = type(value)
+            if kind is str:
+                size = len(value)
+                if size < _SHORT:
+                    characters -= _SHORT_HEAVY * size
+                else:
+                    # A long text may weigh too much before it is weighed.
+                    characters -= weight(value) if size <= characters else size
+            elif kind is dict or kind is list:
+                waiting.append(value)
         if nodes < 0 or characters < 0:
             return False
     return True
