@@ -22,8 +22,9 @@ from llm_proxy.spend.bound import bound
 from llm_proxy.spend.price import Price
 from llm_proxy.spend.usage import Usage
 from mcp_gateway.core.call import Trail
-from mcp_gateway.core.errors import GatewayError, UnknownName
+from mcp_gateway.core.errors import UnknownName
 from mcp_gateway.core.principal import subjects_of
+from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.policy.authorize import Permitted
 from mcp_gateway.envelopes.policy.budgets.budgets import Reservation
 from mcp_gateway.envelopes.policy.budgets.rules import NANO, Amount, Spending
@@ -148,7 +149,7 @@ class Complete:
             decided = True
             raise
         except BaseException as error:
-            noted.error, noted.reason = type(error).__name__, _reason(error)
+            noted.error, noted.reason = type(error).__name__, ended(error)[1]
             raise
         finally:
             if not decided:
@@ -188,12 +189,6 @@ def _session(route: Route, ask: Ask) -> bytes | None:
         return None
     headers = {name: values[0] for name, values in ask.headers.items() if values}
     return route.sticky.session(headers, ask.metadata, time.time())
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, asyncio.CancelledError):
-        return "cancelled"
-    return error.reason if isinstance(error, GatewayError) else "internal_error"
 
 
 def _exhausted(failures: list[tuple[str, AttemptFailed]]) -> Exception:

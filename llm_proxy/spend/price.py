@@ -13,14 +13,12 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from llm_proxy.spend.usage import Usage
-
-NANOS: Final = 1_000_000_000
-"""Nanodollars in a dollar."""
+from mcp_gateway.envelopes.policy.budgets.rules import NANO
 
 MAX_TOKENS: Final = 1_000_000_000
 """More than this many tokens of one kind in one answer are taken for nonsense, and counted as this many."""
 
-MAX_COST: Final = 100_000 * NANOS
+MAX_COST: Final = 100_000 * NANO
 """The most that one answer is said to cost."""
 
 _PICOS_PER_MILLION: Final = 1_000_000
@@ -36,14 +34,6 @@ def rate(dollars: Decimal | float) -> int:
     if not value.is_finite() or value < 0 or value > _PICOS_PER_MILLION:
         raise ValueError("a price is from 0 to a million USD per million tokens")
     return int((value * _PICOS_PER_MILLION).to_integral_value(ROUND_CEILING))
-
-
-def nanos(dollars: Decimal | float) -> int:
-    """An amount in USD as nanodollars, beyond nine decimals rounded up. Raises `ValueError`."""
-    value = Decimal(str(dollars))
-    if not value.is_finite() or value < 0:
-        raise ValueError("an amount is a number from 0")
-    return int((value * NANOS).to_integral_value(ROUND_CEILING))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ Nothing of a request's content is in either.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from llm_proxy.asking import Ask, Attempt, Reply
-from mcp_gateway.core.errors import GatewayError, Invalid, Refusal
+from mcp_gateway.core.errors import Invalid
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability import names
+from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.metrics.histogram import OVERFLOW
 from mcp_gateway.envelopes.observability.metrics.measures import LLM, Measures
 from mcp_gateway.envelopes.observability.observe import declare
@@ -47,15 +47,9 @@ class Observe:
         outcome, reason, error = "ok", None, None
         try:
             return await call_next(call)
-        except asyncio.CancelledError:
-            outcome, reason, error = "cancelled", "cancelled", "cancelled"
-            raise
-        except GatewayError as failed:
-            outcome, reason = "refused" if isinstance(failed, Refusal) else "failed", failed.reason
-            error = None if isinstance(failed, Invalid) else failed.reason
-            raise
-        except BaseException:
-            outcome, reason, error = "failed", "internal_error", "internal_error"
+        except BaseException as failed:
+            outcome, reason = ended(failed)
+            error = None if isinstance(failed, Invalid) else reason
             raise
         finally:
             if outcome == "ok" and call.out.gone:

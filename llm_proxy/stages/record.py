@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from llm_proxy.asking import Ask, Attempt, Reply
-from mcp_gateway.core.errors import GatewayError, Refusal
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability.audit.bodies import bodies
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
+from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.identities import Introduced, printable
 from mcp_gateway.envelopes.observability.lines import LineSink, now
 from mcp_gateway.envelopes.observability.record import decided, declared, introduce
@@ -39,14 +38,8 @@ class Record:
         try:
             reply = await call_next(call)
             return reply
-        except asyncio.CancelledError:
-            outcome, reason = "cancelled", "cancelled"
-            raise
-        except GatewayError as error:
-            outcome, reason = "refused" if isinstance(error, Refusal) else "failed", error.reason
-            raise
-        except BaseException:
-            outcome, reason = "failed", "internal_error"
+        except BaseException as error:
+            outcome, reason = ended(error)
             raise
         finally:
             if outcome == "ok" and call.out.gone:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from mcp_gateway.calls.charge import never_sent
 from mcp_gateway.calls.kinds import Invocation, Kind, Result
 from mcp_gateway.core.errors import GatewayError
 from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.ledger.entry import Entry
 from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
 from mcp_gateway.envelopes.policy.authorize import Permitted
@@ -38,16 +38,10 @@ class EnterCalls:
             if result.get("isError") is True:
                 status = "tool_error"
             return result
-        except asyncio.CancelledError:
-            status = "cancelled"
-            raise
-        except GatewayError as error:
-            status = error.reason
-            if never_sent(error):
+        except BaseException as error:
+            status = ended(error)[1]
+            if isinstance(error, GatewayError) and never_sent(error):
                 cost = 0
-            raise
-        except BaseException:
-            status = "internal_error"
             raise
         finally:
             asked = invocation.call

@@ -18,11 +18,11 @@ from rich.text import Text
 from mcp_gateway.cli.state import day, settings_of, timestamp, with_state
 from mcp_gateway.cli.words import count, print_json, printable
 from mcp_gateway.envelopes.observability.ledger.usage import BUILT_IN, Group, Sums, UnknownKey, since_hour, usage
+from mcp_gateway.envelopes.policy.budgets.rules import NANO
 from mcp_gateway.settings.units import parse_duration
 
 _FIGURES: Final = ("requests", "attempts", "input_tokens", "output_tokens", "cost_usd", "unpriced")
 _MOST_KEYS: Final = 8
-_NANOS: Final = 1_000_000_000
 
 
 def usage_command(
@@ -98,7 +98,7 @@ def _columns(sums: Sums) -> tuple[str, ...]:
         f"{sums.attempts:,}",
         f"{sums.input:,}",
         f"{sums.output:,}",
-        f"{Decimal(sums.cost) / _NANOS:,.6f}",
+        f"{Decimal(sums.cost) / NANO:,.6f}",
     )
 
 
@@ -108,14 +108,14 @@ def _figures(sums: Sums) -> dict[str, Any]:
         "attempts": sums.attempts,
         "input_tokens": sums.input,
         "output_tokens": sums.output,
-        "cost_usd": sums.cost / _NANOS,
+        "cost_usd": sums.cost / NANO,
         "unpriced": sums.unpriced,
     }
 
 
 def _dollars(sums: Sums) -> str:
     """All nine decimals: a sum of these is exact."""
-    return f"{Decimal(sums.cost) / _NANOS:.9f}"
+    return f"{Decimal(sums.cost) / NANO:.9f}"
 
 
 def _inert(text: str) -> str:

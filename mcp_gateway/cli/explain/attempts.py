@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from mcp_gateway.cli.words import count
-
-_NANOS: Final = 1_000_000_000
+from mcp_gateway.envelopes.policy.budgets.rules import NANO
 
 
 def attempts(tried: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -47,4 +46,4 @@ def _cost(tried: Sequence[Mapping[str, Any]]) -> str:
 
 def dollars(nanos: int) -> str:
     """An amount of nano-dollars as people read it."""
-    return f"{Decimal(nanos) / _NANOS:.6f} USD"
+    return f"{Decimal(nanos) / NANO:.6f} USD"

@@ -5,15 +5,15 @@ Nothing of a request's content is in either: no arguments, no results, no text o
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.errors import GatewayError, Invalid, Refusal, UpstreamError
+from mcp_gateway.core.errors import Invalid, UpstreamError
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability import names
+from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.metrics.measures import MCP, Measures
 from mcp_gateway.envelopes.observability.traces.context import in_headers, in_meta
 from mcp_gateway.envelopes.observability.traces.events import events
@@ -54,14 +54,8 @@ class Observe:
             if result.get("isError") is True:
                 ending = _TOOL_ERROR
             return result
-        except asyncio.CancelledError:
-            ending = _CANCELLED
-            raise
-        except GatewayError as error:
+        except BaseException as error:
             ending = _ending(error)
-            raise
-        except BaseException:
-            ending = _DEFECT
             raise
         finally:
             self._measure(call, ending, time.perf_counter() - began)
@@ -98,15 +92,13 @@ class _Ending:
 
 
 _TOOL_ERROR: Final = _Ending(names.TOOL_ERROR, names.TOOL_ERROR, names.TOOL_ERROR, upstream=True)
-_CANCELLED: Final = _Ending("cancelled", "cancelled", "cancelled")
-_DEFECT: Final = _Ending("failed", "internal_error", "internal_error")
 
 
-def _ending(error: GatewayError) -> _Ending:
+def _ending(error: BaseException) -> _Ending:
     """What a client asked wrongly is no error of a server (JSON-RPC -32600 to -32602, -32002)."""
-    outcome = "refused" if isinstance(error, Refusal) else "failed"
-    kind = None if isinstance(error, Invalid) else error.reason
-    return _Ending(outcome, error.reason, kind, upstream=isinstance(error, UpstreamError))
+    outcome, reason = ended(error)
+    kind = None if isinstance(error, Invalid) else reason
+    return _Ending(outcome, reason, kind, upstream=isinstance(error, UpstreamError))
 
 
 def _named(call: Call) -> tuple[str, str]:

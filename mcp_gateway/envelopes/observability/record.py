@@ -6,16 +6,15 @@ results, no error text of an upstream. What `telemetry.audit.bodies` asks for is
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.errors import GatewayError, Refusal
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability.audit.bodies import bodies
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
+from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.identities import IdentityFacts, Introduced, printable
 from mcp_gateway.envelopes.observability.lines import LineSink, now
 
@@ -75,14 +74,8 @@ class Audit:
             if result.get("isError") is True:
                 outcome, reason = "tool_error", "tool_error"
             return result
-        except asyncio.CancelledError:
-            outcome, reason = "cancelled", "cancelled"
-            raise
-        except GatewayError as error:
-            outcome, reason = "refused" if isinstance(error, Refusal) else "failed", error.reason
-            raise
-        except BaseException:
-            outcome, reason = "failed", "internal_error"
+        except BaseException as error:
+            outcome, reason = ended(error)
             raise
         finally:
             notes = call.trail.notes

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_proxy.spend.price import MAX_COST, MAX_TOKENS, NANOS, Price, Rates, flat, nanos, rate, tiered
+from llm_proxy.spend.price import MAX_COST, MAX_TOKENS, Price, Rates, flat, rate, tiered
 from llm_proxy.spend.usage import Usage
+from mcp_gateway.envelopes.policy.budgets.rules import NANO
 
 rates = st.integers(0, 10**9)
 tokens = st.integers(0, 2_000_000)
@@ -43,17 +44,11 @@ def test_what_is_no_price_is_refused(dollars: float) -> None:
         rate(dollars)
 
 
-def test_an_amount_is_nanodollars_rounded_up() -> None:
-    assert [nanos(0.002), nanos(Decimal("0.0000000001")), nanos(3)] == [2_000_000, 1, 3 * NANOS]
-    with pytest.raises(ValueError, match="an amount"):
-        nanos(-0.1)
-
-
 def test_a_bill_is_what_price_lists_make_of_it() -> None:
     price = flat(3, 15, 0.3, 3.75)
     usage = Usage(input=12_000, output=800, cache_read=9_000, cache_write=1_000, reasoning=500)
     dollars = (2_000 * Decimal(3) + 9_000 * Decimal("0.3") + 1_000 * Decimal("3.75") + 800 * Decimal(15)) / 1_000_000
-    assert price.cost(usage) == dollars * NANOS
+    assert price.cost(usage) == dollars * NANO
 
 
 def test_without_prices_of_caches_their_tokens_cost_what_others_do() -> None:
@@ -70,7 +65,7 @@ def test_a_tier_holds_for_the_whole_prompt_beyond_its_threshold() -> None:
 def test_costs_are_those_of_decimals_rounded_up_once(
     in_price: Decimal, out_price: Decimal, inputs: int, outputs: int
 ) -> None:
-    exact = (in_price * inputs + out_price * outputs) / 1_000_000 * NANOS
+    exact = (in_price * inputs + out_price * outputs) / 1_000_000 * NANO
     assert flat(in_price, out_price).cost(Usage(inputs, outputs)) == exact.to_integral_value(ROUND_CEILING)
 
 
@@ -87,4 +82,4 @@ def test_nonsense_costs_something_bounded(price: Price, usage: Usage) -> None:
 
 
 def test_absurd_counts_are_counted_as_the_most_there_can_be() -> None:
-    assert flat(0.001).cost(Usage(10**30)) == flat(0.001).cost(Usage(MAX_TOKENS)) == NANOS
+    assert flat(0.001).cost(Usage(10**30)) == flat(0.001).cost(Usage(MAX_TOKENS)) == NANO

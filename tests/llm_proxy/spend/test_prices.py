@@ -12,9 +12,10 @@ from genai_prices import Usage as TheirUsage
 from genai_prices import calc_price
 
 from llm_proxy.spend.bundled import look
-from llm_proxy.spend.price import NANOS, Price, flat
+from llm_proxy.spend.price import Price, flat
 from llm_proxy.spend.prices import Prices
 from llm_proxy.spend.usage import Usage
+from mcp_gateway.envelopes.policy.budgets.rules import NANO
 from tests.support import ROOT
 
 
@@ -63,7 +64,7 @@ def test_costs_are_those_of_the_bundled_data(target: str, house: str, tokens: in
         provider_id=house,
     )
     # They round to the precision of decimals, we up to a nanodollar.
-    assert abs(price.cost(usage) - theirs.total_price * NANOS) < 1
+    assert abs(price.cost(usage) - theirs.total_price * NANO) < 1
 
 
 def test_what_the_configuration_says_holds() -> None:
