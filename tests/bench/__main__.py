@@ -31,6 +31,7 @@ from tests.bench.scenarios import (
     GOVERNED,
     GUARDED,
     IDENTITY,
+    OBSERVED,
     OPEN,
     PEER,
     SIGNED_IN,
@@ -97,7 +98,10 @@ def systems(
             token = mint(issuer)
             for name in sorted(wanted):
                 behind = ports[LLM_DIRECT] if name == LLM_GOVERNED else upstream
-                begun = gateway(home / name, cores.gateway, behind, issuer=issuer, system=name)
+                collector = None
+                if name == OBSERVED:
+                    collector = running.enter_context(announced(cores.upstream, "tests.bench.collector"))
+                begun = gateway(home / name, cores.gateway, behind, issuer=issuer, system=name, collector=collector)
                 gateways[name] = running.enter_context(begun)
                 ports[name] = gateways[name].port
         proxied = {one.cell.site.name for one in scenarios if isinstance(one, Scenario) and one.system == PEER}
@@ -127,7 +131,7 @@ def measure(console: Console, scenarios: Sequence[Measured], plan: Plan) -> Repo
             rss = {name: round(one.rss_mb(), 1) for name, one in own.items()}
     return Report(
         scenarios={one.name: figures(one, rounds) for one in scenarios},
-        rss_mb=max(size for name, size in rss.items() if name not in (GUARDED, LLM_GOVERNED)),
+        rss_mb=max(size for name, size in rss.items() if name not in (GUARDED, OBSERVED, LLM_GOVERNED)),
         guarded_rss_mb=rss.get(GUARDED),
         cold_start_s=round(median(starts), 3),
         machine=about,
@@ -135,6 +139,7 @@ def measure(console: Console, scenarios: Sequence[Measured], plan: Plan) -> Repo
         wrong={name: len(problems) for name, problems in _complain(console, rounds).items()},
         identity_added_ms=added_by(IDENTITY, OPEN, scenarios, rounds),
         guarded_added_ms=added_by(GUARDED, GOVERNED, scenarios, rounds),
+        observed_added_ms=added_by(OBSERVED, GOVERNED, scenarios, rounds),
         llm=model_figures(rounds, rss.get(LLM_GOVERNED)),
     )
 

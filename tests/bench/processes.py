@@ -18,7 +18,7 @@ from typing import Final
 
 from tests.bench.models import LLM_GOVERNED
 from tests.bench.models_config import model_policies, models_yaml
-from tests.bench.scenarios import GOVERNED, GUARDED, OPEN
+from tests.bench.scenarios import GOVERNED, GUARDED, OBSERVED, OPEN
 from tests.bench.sites import AUDIENCE, SIGNED, SITES
 from tests.support import ROOT
 
@@ -53,6 +53,7 @@ _EXCHANGE: Final = (
 
 
 _LIMIT: Final = "rate_limits: [{id: person, limit: 100000000, unit: calls_per_hour, per: [user]}]\n"
+_TELEMETRY: Final = "telemetry: {{otlp_endpoint: 'http://127.0.0.1:{collector}', audit: {{path: audit}}}}"
 _GUARDRAILS: Final = """\
 rules:
   - id: everybody
@@ -166,16 +167,21 @@ def gateway(
     *,
     issuer: int | None = None,
     system: str = OPEN,
+    collector: int | None = None,
 ) -> Iterator[Gateway]:
     """A gateway with a virtual server for each site, or before a provider; its log in a file as in production.
 
     With the port of an `issuer`, agents need its tokens, and the upstream gets what it gives for them in exchange.
     A governed `system` has fifty policies, some of which read results, and a limit for each person; a guarded one
-    besides that two guardrails on the arguments of all calls and on their results.
+    besides that two guardrails on the arguments of all calls and on their results. With the port of a `collector`,
+    every call is traced and on record.
     """
     port, admin = _free_ports(2)
     home.mkdir(exist_ok=True)
     config = _configure(home, port, admin, upstream, issuer, system)
+    if collector is not None:
+        with config.open("a") as more:
+            more.write(_TELEMETRY.format(collector=collector) + "\n")
     log = home / "gateway.log"
     command = [sys.executable, *runner, "serve", "--config", str(config)]
     with log.open("ab") as sink:
@@ -210,7 +216,7 @@ def _models(home: Path, provider: int) -> list[str]:
 
 def _servers(home: Path, upstream: int, issuer: int | None, system: str) -> list[str]:
     """What the configuration of a gateway with virtual servers has besides."""
-    governed = system in (GOVERNED, GUARDED)
+    governed = system in (GOVERNED, GUARDED, OBSERVED)
     servers = home / "virtual_servers"
     servers.mkdir(exist_ok=True)
     for site in SITES:

@@ -19,10 +19,12 @@ GOVERNED: Final = "governed"
 """The same gateway with policies before each call and on results, and a limit for each person."""
 GUARDED: Final = "guarded"
 """That one with the bundled guardrails for personal data and secrets on arguments and on results."""
+OBSERVED: Final = "observed"
+"""The governed one that writes the audit chain and sends the spans of every call to a collector."""
 PEER: Final = "fastmcp"
 
-_OURS: Final = (OPEN, IDENTITY, GOVERNED, GUARDED)
-SIGNED_IN: Final = (IDENTITY, GOVERNED, GUARDED, LLM_GOVERNED)
+_OURS: Final = (OPEN, IDENTITY, GOVERNED, GUARDED, OBSERVED)
+SIGNED_IN: Final = (IDENTITY, GOVERNED, GUARDED, OBSERVED, LLM_GOVERNED)
 """Where agents need a token."""
 
 _SITES: Final[Mapping[tuple[str, str, int], Site]] = {
@@ -102,6 +104,8 @@ def scenarios(*, peer: bool = False) -> Iterator[Scenario]:
             yield Scenario(f"{IDENTITY}_{cell.label}", IDENTITY, cell, cell.era)
         if cell.site.shape == "json":
             yield Scenario(f"{GOVERNED}_{cell.label}", GOVERNED, cell, cell.era)
+        if cell.site.shape == "json" and cell.era == "new" and not listing:
+            yield Scenario(f"{OBSERVED}_{cell.label}", OBSERVED, cell, cell.era)
         if cell.site.shape == "json" and cell.connections == 32 and not listing:
             other: Era = "old" if cell.era == "new" else "new"
             yield Scenario(f"{OPEN}_{other}_to_{cell.label}", OPEN, cell, other)
@@ -124,7 +128,8 @@ def chosen(names: Iterable[str], *, peer: bool = False, peers: Iterable[str] = (
     yardsticks |= {name.replace(IDENTITY, OPEN, 1) for name in names if name.startswith(IDENTITY)}
     yardsticks |= {f"{OPEN}_{label}" for label in labels} if any(name.startswith(GOVERNED) for name in names) else set()
     yardsticks |= labels if any(name.startswith(GOVERNED) for name in names) else set()
-    yardsticks |= {name.replace(GUARDED, GOVERNED, 1) for name in names if name.startswith(GUARDED)}
+    for system in (GUARDED, OBSERVED):
+        yardsticks |= {name.replace(system, GOVERNED, 1) for name in names if name.startswith(system)}
     return [one for one in known if not names or one.name in names or one.name in yardsticks]
 
 

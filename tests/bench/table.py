@@ -33,6 +33,8 @@ def show(console: Console, report: Report) -> None:
         console.print(f"identity adds to the same call ({label}): {_shown(milliseconds, '+.3f')} ms p50")
     for label, milliseconds in report.guarded_added_ms.items():
         console.print(f"guardrails add to the same call ({label}): {_shown(milliseconds, '+.3f')} ms p50")
+    for label, milliseconds in report.observed_added_ms.items():
+        console.print(f"traces and audit add to the same call ({label}): {_shown(milliseconds, '+.3f')} ms p50")
     for name, figure in report.llm.items():
         console.print(f"{name}: {_shown(figure, ',.3f')}")
     if report.guarded_rss_mb is not None:

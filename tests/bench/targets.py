@@ -21,9 +21,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that one bench found. `identity_added_ms` is what identity adds to the same call, by cell, and
-    `guarded_added_ms` what guardrails do; `rss_mb` is the most of the gateways without any, `guarded_rss_mb` of the one
-    with them, which loads what finds things. `llm` is what `models_report` makes of requests to models."""
+    """Everything that one bench found.
+
+    `identity_added_ms` is what identity adds to the same call, by cell, `guarded_added_ms` what guardrails do, and
+    `observed_added_ms` what tracing every call and the audit chain do together. `rss_mb` is the most of the gateways
+    without either, `guarded_rss_mb` of the one with guardrails, which loads what finds things. `llm` is what
+    `models_report` makes of requests to models.
+    """
 
     scenarios: Mapping[str, Figures]
     rss_mb: float
@@ -34,6 +38,7 @@ class Report:
     identity_added_ms: Mapping[str, float | None] = field(default_factory=dict)
     guarded_added_ms: Mapping[str, float | None] = field(default_factory=dict)
     guarded_rss_mb: float | None = None
+    observed_added_ms: Mapping[str, float | None] = field(default_factory=dict)
     llm: Mapping[str, float | None] = field(default_factory=dict)
 
     def verdicts(self) -> dict[str, dict[str, Any]]:
@@ -57,6 +62,7 @@ class Report:
             "wrong_answers": dict(self.wrong),
             "identity_added_p50_ms": dict(self.identity_added_ms),
             "guarded_added_ms": dict(self.guarded_added_ms),
+            "observed_added_ms": dict(self.observed_added_ms),
             **self.llm,
             "targets": self.verdicts(),
         }
@@ -89,6 +95,8 @@ TARGETS: Final = (
     Target("governed_added_p50_ms_new_c1", 0.5, _figure("governed_new_json_c1", "added_p50_ms"), most=True),
     Target("governed_list_added_ms", 0.2, _list_added, most=True),
     Target("guarded_added_ms", 0.4, lambda r: r.guarded_added_ms.get("new_full_c1"), most=True),
+    Target("observed_added_ms", 0.12, lambda r: r.observed_added_ms.get("new_json_c1"), most=True),
+    Target("observed_rps_new_c32", 3000.0, _figure("observed_new_json_c32", "rps")),
     Target("tools_list_200_rps", 5000.0, _figure("tools_list_200", "rps")),
     Target("llm_rps", 3000.0, lambda report: report.llm.get("llm_rps")),
     Target("llm_added_ms", 0.5, lambda report: report.llm.get("llm_added_ms"), most=True),

@@ -12,7 +12,7 @@ from tests.bench import __main__ as bench
 from tests.bench.load import Sample
 from tests.bench.measure import Figures, Plan, Round, figures, spread
 from tests.bench.models import model_scenarios
-from tests.bench.scenarios import GUARDED, chosen, scenarios
+from tests.bench.scenarios import GOVERNED, GUARDED, OBSERVED, chosen, scenarios
 from tests.bench.targets import Report
 from tests.support import need
 
@@ -46,6 +46,8 @@ def test_every_promised_scenario_exists_once() -> None:
         "governed_new_full_c1",
         "guarded_new_full_c1",
         "guarded_new_full_c32",
+        "observed_new_json_c1",
+        "observed_new_json_c32",
         "open_new_to_old_json_c32",
         "open_old_to_new_json_c32",
     } <= set(names)
@@ -60,6 +62,8 @@ def test_one_scenario_brings_its_yardsticks() -> None:
     assert names == ["direct_tools_list_200", "forwarder_tools_list_200", "tools_list_200", "governed_tools_list_200"]
     names = [one.name for one in chosen(["guarded_new_full_c1"])]
     assert names == ["direct_new_full_c1", "forwarder_new_full_c1", "governed_new_full_c1", "guarded_new_full_c1"]
+    names = [one.name for one in chosen(["observed_new_json_c1"]) if one.system in (GOVERNED, OBSERVED)]
+    assert names == ["governed_new_json_c1", "observed_new_json_c1"]
     names = [one.name for one in chosen(["llm_governed_stream_c1"])]
     assert names == ["llm_direct_stream_c1", "llm_forwarder_stream_c1", "llm_governed_stream_c1"]
     with pytest.raises(ValueError, match="no scenario fast"):
@@ -138,6 +142,7 @@ def test_every_scenario_is_answered_right(
         assert all(isinstance(value, float) for value in found.values()), name
     assert set(last["identity_added_p50_ms"]) == {f"{era}_json_c{count}" for era in ("new", "old") for count in (1, 32)}
     assert set(last["guarded_added_ms"]) == {"new_full_c1", "new_full_c32"}
+    assert set(last["observed_added_ms"]) == {"new_json_c1", "new_json_c32"}
     assert last["rss_mb"] > 0 and last["guarded_rss_mb"] > 0
     assert all(last[name] is not None for name in LLM_FIGURES)
     assert last["cold_start_s"] > 0

@@ -258,7 +258,7 @@ def test_integers_of_any_size_are_written_exactly() -> None:
 @pytest.mark.parametrize(
     "value",
     ["\ud800", {"\ud800": 1}, {"big": 2**80, "s": "\udfff"}, {1: 2**80, "x": math.nan}, {"o": object()}, {"d": {1, 2}}],
-    ids=str,
+    ids=["lone", "lone key", "lone beside big", "nan beside big", "object", "set"],
 )
 def test_refuses_to_write_what_json_cannot_hold(value: Any) -> None:
     with pytest.raises(JsonError):

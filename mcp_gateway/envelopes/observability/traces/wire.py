@@ -21,6 +21,11 @@ _LENGTHS: Final = tuple(bytes((number,)) for number in range(128))
 _FIXED64: Final = struct.Struct("<Q")
 _DOUBLE: Final = struct.Struct("<d")
 _MOST_KEYS: Final = 1024
+_MOST_KNOWN: Final = 4096
+_KNOWN_TEXT: Final = 64
+_NEVER_TWICE: Final = frozenset({names.REQUEST_ID, names.JSONRPC_ID})
+"""Attributes whose values are not worth keeping: no two spans of different requests share them."""
+
 _WELL: Final = b"\x7a\x00"
 _FAILED: Final = b"\x7a\x02\x18\x02"
 _HERE: Final = b"\x85\x01\x00\x01\x00\x00"
@@ -31,12 +36,14 @@ _LINKED: Final = b"\x35\x00\x03\x00\x00"
 
 
 class SpanWriter:
-    """Writes requests of one resource. Keys are encoded once, as long as there are not too many."""
+    """Writes requests of one resource. Keys, and short texts that come again, are encoded once: most of a span is what
+    the one before it said, too. Of neither is more kept than a bounded number."""
 
-    __slots__ = ("_head", "_keys", "_scope")
+    __slots__ = ("_head", "_keys", "_known", "_scope")
 
     def __init__(self, resource: Mapping[str, str], scope: str, version: str) -> None:
         self._keys: dict[str, bytes] = {}
+        self._known: dict[tuple[str, str], bytes] = {}
         attributes = b"".join(self._attribute(b"\x0a", name, value) for name, value in resource.items())
         self._head = _field(b"\x0a", attributes)
         self._scope = _field(b"\x0a", _field(b"\x0a", scope.encode()) + _field(b"\x12", version.encode()))
@@ -61,13 +68,25 @@ class SpanWriter:
             parts.append(_field(b"\x1a", context.state.encode()))
         if parent is not None:
             parts.append(b"\x22\x08" + parent.span_id.to_bytes(8, "big"))
-        parts += [attribute(b"\x4a", name, value) for name, value in span.attributes.items()]
+        for name, value in span.attributes.items():
+            # Only texts: a number and a truth value that are equal are written differently.
+            known = self._known.get((name, value)) if type(value) is str else None
+            parts.append(self._learnt(name, value) if known is None else known)
         if span.error is not None:
             parts.append(attribute(b"\x4a", names.ERROR_TYPE, span.error))
         parts += [_field(b"\x5a", self._event(event)) for event in span.events]
         parts += [_field(b"\x6a", _link(link)) for link in span.links]
         parts.append(_WELL if span.error is None else _FAILED)
         return b"".join(parts)
+
+    def _learnt(self, name: str, value: Value) -> bytes:
+        """An attribute of a span, kept for the next where that may come again."""
+        written = self._attribute(b"\x4a", name, value)
+        if type(value) is str and len(value) <= _KNOWN_TEXT and name not in _NEVER_TWICE:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[name, value] = written
+        return written
 
     def _event(self, event: SpanEvent) -> bytes:
         attributes = [self._attribute(b"\x1a", name, value) for name, value in event.attributes.items()]

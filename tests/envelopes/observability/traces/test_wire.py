@@ -99,3 +99,14 @@ def test_what_no_encoding_can_write_is_replaced() -> None:
     span = ours.Span("a\ud800", ours.SpanKind.SERVER, Context(1, 2, True), None, False, 1, 2, {"k": "\ud800"})
     request = ExportTraceServiceRequest.FromString(SpanWriter({}, "s", "1").request([span]))
     assert request.resource_spans[0].scope_spans[0].spans[0].name == "a?"
+
+
+def test_more_texts_than_are_kept_are_written_as_well_as_the_first() -> None:
+    def span(number: int) -> ours.Span:
+        told: dict[str, ours.Value] = {"kind": "same", "name": f"n{number % 5000}", "yes": True, "one": 1}
+        told["mcp_gateway.request.id"] = f"r{number}"
+        return ours.Span("s", ours.SpanKind.SERVER, Context(1, 2, True), None, False, 1, 2, told)
+
+    writer = SpanWriter({}, "s", "1")
+    for number in (*range(6000), 0, 1):
+        assert writer.request([span(number)]) == SpanWriter({}, "s", "1").request([span(number)])
