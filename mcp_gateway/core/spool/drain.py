@@ -9,7 +9,8 @@ from typing import Final, Literal
 
 import structlog
 
-from mcp_gateway.core.spool.spool import Batch, Spool, sync
+from mcp_gateway.core.spool.segments import sync
+from mcp_gateway.core.spool.spool import Batch, Spool
 
 Sync = Literal["interval", "always"]
 """When records are made to outlive the machine: every `SYNC_SECONDS`, or as soon as the disk can."""

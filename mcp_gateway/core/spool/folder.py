@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from mcp_gateway.core.filelock import locked
+from mcp_gateway.core.spool.segments import numbered
 
 _LOCK: Final = "lock"
-_SUFFIX: Final = ".spool"
+SUFFIX: Final = ".spool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,9 @@ def claim(folder: Path) -> Claim:
         os.close(door)
 
 
-def segment_path(folder: Path, number: int) -> Path:
-    """The file of a number."""
-    return folder / f"{number:012d}{_SUFFIX}"
-
-
 def leave(claim: Claim) -> None:
     """Give the folder up; it goes if no files are left in it."""
-    if not list(claim.path.glob(f"*{_SUFFIX}")):
+    if not list(claim.path.glob(f"*{SUFFIX}")):
         with contextlib.suppress(OSError):
             (claim.path / _LOCK).unlink(missing_ok=True)
             claim.path.rmdir()
@@ -69,8 +65,8 @@ def _adopt(folder: Path, own: Path) -> list[Path]:
         lock = locked(other / _LOCK, wait=False)
         if lock is None:
             continue
-        for file in sorted(other.glob(f"*{_SUFFIX}")):
-            target = segment_path(own, len(moved) + 1)
+        for file in sorted(other.glob(f"*{SUFFIX}")):
+            target = numbered(own, len(moved) + 1, SUFFIX)
             file.rename(target)
             moved.append(target)
         with contextlib.suppress(OSError):

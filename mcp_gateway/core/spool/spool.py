@@ -7,7 +7,6 @@ to make it outlive the machine. One thread appends and completes; reading and sy
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from mcp_gateway.core.spool.folder import Claim, claim, leave, segment_path
+from mcp_gateway.core.spool.folder import SUFFIX, Claim, claim, leave
 from mcp_gateway.core.spool.record import MAX_FRAME, MAX_PAYLOAD, frame, scan
+from mcp_gateway.core.spool.segments import SegmentWriter, sync
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 MAX_BYTES: Final = 1024 * 1024 * 1024
@@ -27,7 +27,6 @@ _RESET_BYTES: Final = 256 * 1024
 """A file of which everything was delivered begins anew from here on: little is delivered twice after a crash."""
 
 _READ_BYTES: Final = max(1024 * 1024, 2 * MAX_FRAME)
-_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
 
 
 @dataclass(slots=True, eq=False)
@@ -63,15 +62,11 @@ class Spool:
     """Make it with `open`, which takes over what others left in `folder`."""
 
     claim: Claim
-    segment_bytes: int
+    writer: SegmentWriter
     max_bytes: int
     memory_bytes: int
     counts: Counts = field(default_factory=Counts)
     _segments: deque[_Segment] = field(default_factory=deque)
-    _next: int = 1
-    _active: int | None = None
-    _retired: list[int] = field(default_factory=list)
-    _dirty: bool = False
     _memory: deque[bytes] = field(default_factory=deque)
     _memory_held: int = 0
     _disk_held: int = 0
@@ -90,11 +85,11 @@ class Spool:
         Raises `OSError`.
         """
         mine = claim(folder)
-        spool = cls(mine, segment_bytes, max_bytes, memory_bytes)
+        writer = SegmentWriter(mine.path, SUFFIX, segment_bytes, number=len(mine.found) + 1)
+        spool = cls(mine, writer, max_bytes, memory_bytes)
         for path in mine.found:
             spool._segments.append(_Segment(path, path.stat().st_size))
         spool._disk_held = sum(segment.size for segment in spool._segments)
-        spool._next = len(mine.found) + 1
         return spool
 
     @property
@@ -156,28 +151,24 @@ class Spool:
         self.counts.lost_bytes += batch.lost
         if segment.read < segment.size:
             return
-        if self._active is None or segment is not self._segments[-1]:
+        if self.writer.path != segment.path:
             self._remove(segment)
         elif segment.size >= _RESET_BYTES:
             self._restart(segment)
 
     def syncing(self) -> list[int]:
         """Descriptors that have to be synced and closed, by `sync`, for all that was appended to be on the disk."""
-        found, self._retired = self._retired, []
-        if self._dirty:
-            self._dirty = False
-            with contextlib.suppress(OSError):
-                found.append(os.open(self.claim.path, os.O_RDONLY | os.O_CLOEXEC))
-                if self._active is not None:
-                    found.append(os.dup(self._active))
-        return found
+        with contextlib.suppress(OSError):
+            return self.writer.syncing()
+        return []
 
     def close(self) -> None:
         """Leave what is not delivered for the next process, synced as well as may be."""
         self.settle()
         self.counts.unsynced += sync(self.syncing())
-        self._retire()
+        self.writer.retire()
         sync(self.syncing())
+        self.writer.close()
         for segment in [each for each in self._segments if each.read >= each.size]:
             self._remove(segment)
         leave(self.claim)
@@ -185,43 +176,22 @@ class Spool:
     def _write(self, record: bytes) -> bool:
         """Whether the disk took the record. What it took of one by half is cut off again."""
         try:
-            descriptor = self._descriptor(len(record))
-            written = os.write(descriptor, record)
+            begun = self.writer.room(len(record))
+            if begun is not None:
+                self._segments.append(_Segment(begun))
+            written = self.writer.write(record)
         except OSError:
             return False
-        self._dirty = True
-        if written == len(record):
-            self._segments[-1].size += written
-            self._disk_held += written
-            return True
-        try:
-            os.ftruncate(descriptor, self._segments[-1].size)
-        except OSError:
-            self._retire()
-        return False
-
-    def _descriptor(self, more: int) -> int:
-        """Of the file that takes `more` bytes. Raises `OSError`."""
-        if self._active is not None and self._segments[-1].size + more > self.segment_bytes:
-            self._retire()
-        if self._active is None:
-            path = segment_path(self.claim.path, self._next)
-            self._active = os.open(path, _FLAGS, 0o600)
-            self._next += 1
-            self._segments.append(_Segment(path))
-        return self._active
-
-    def _retire(self) -> None:
-        """Append to the present file no more."""
-        if self._active is not None:
-            self._retired.append(self._active)
-            self._active = None
+        if written < len(record):
+            self.writer.cut(self._segments[-1].size)
+            return False
+        self._segments[-1].size += written
+        self._disk_held += written
+        return True
 
     def _restart(self, segment: _Segment) -> None:
-        assert self._active is not None
-        try:
-            os.ftruncate(self._active, 0)
-        except OSError:
+        if not self.writer.cut(0):
+            self._remove(segment)
             return
         self._disk_held -= segment.size
         segment.size = segment.read = 0
@@ -232,19 +202,6 @@ class Spool:
             segment.path.unlink(missing_ok=True)
         self._segments.remove(segment)
         self._disk_held -= segment.size
-
-
-def sync(descriptors: Sequence[int]) -> int:
-    """Sync and close what `Spool.syncing` gave; how many failed. Waits for the disk."""
-    failed = 0
-    for descriptor in descriptors:
-        try:
-            os.fsync(descriptor)
-        except OSError:
-            failed += 1
-        finally:
-            os.close(descriptor)
-    return failed
 
 
 def _read(segment: _Segment, start: int, size: int, limit: int) -> Batch:

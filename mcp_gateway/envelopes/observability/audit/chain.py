@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from mcp_gateway.core.sign import Signer
+from mcp_gateway.core.spool.segments import SegmentWriter, sync
 from mcp_gateway.envelopes.observability.audit import head
-from mcp_gateway.envelopes.observability.audit.files import Claim, segment
+from mcp_gateway.envelopes.observability.audit.files import RECORDS, Claim
 from mcp_gateway.envelopes.observability.audit.link import Link, seal
 from mcp_gateway.envelopes.observability.lines import now
 
@@ -25,8 +26,6 @@ ANCHOR_EVERY: Final = 1000
 """Records between two anchors: signed on the way, so that a chain is proved in pieces too."""
 
 ANCHOR: Final = "anchor"
-
-_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
 
 
 @dataclass(slots=True)
@@ -45,7 +44,7 @@ class Counts:
 
 @dataclass(slots=True)
 class Chain:
-    """Make it with `opening.open_chain`. `link` is the record that was added last, `number` that of the next file."""
+    """Make it with `opening.open_chain`. `link` is its last record, `number` that of the first file to be begun."""
 
     claim: Claim
     signer: Signer
@@ -57,18 +56,24 @@ class Chain:
     finished: list[Path] = field(default_factory=list)
     """Files that are written no more and have no index yet."""
 
-    _file: int | None = None
+    _writer: SegmentWriter = field(init=False)
     _head: int | None = None
-    _path: Path | None = None
-    _size: int = 0
     _waiting: list[bytes] = field(default_factory=list)
     _begun: bytes = b""
+    _taken: int = 0
     _held: int = 0
     _unanchored: int = 0
     _untold: int = 0
     _headless: bool = False
-    _retired: list[int] = field(default_factory=list)
-    _dirty: bool = False
+
+    def __post_init__(self) -> None:
+        self._writer = SegmentWriter(
+            self.claim.folder,
+            RECORDS,
+            self.segment_bytes,
+            number=self.number,
+            retired=self.finished.append,
+        )
 
     @property
     def waits(self) -> bool:
@@ -107,7 +112,8 @@ class Chain:
         try:
             while self._begun or self._waiting:
                 if not self._begun:
-                    self._begin()
+                    self._begun, self._headless = b"".join(self._waiting), True
+                    self._waiting.clear()
                 self._write()
             self._write_head(closed=False)
         except OSError:
@@ -118,41 +124,29 @@ class Chain:
     @property
     def dirty(self) -> bool:
         """Whether there is something to sync."""
-        return self._dirty or bool(self._retired)
+        return self._writer.dirty
 
     @property
     def active(self) -> Path | None:
         """The file that is written, if one is open."""
-        return None if self._file is None else self._path
+        return self._writer.path
 
     def again(self) -> None:
         """A sync failed: what it was for may not be on the disk, and is not believed to be after another one."""
-        self._dirty = True
-        self.retire()
+        self._rewind()
+        self._writer.again()
 
     def lost(self) -> bool:
         """Whether the file that is written was taken away; another one is begun then."""
-        if self._file is None or os.fstat(self._file).st_nlink > 0:
+        if not self._writer.gone():
             return False
-        self.retire()
+        self._rewind()
+        self._writer.retire()
         return True
-
-    def retire(self) -> None:
-        """Append to the present file no more."""
-        if self._file is None or self._path is None:
-            return
-        self._retired.append(self._file)
-        self.finished.append(self._path)
-        self._file = None
 
     def syncing(self) -> list[int]:
         """Descriptors that have to be synced and closed for what was flushed to be on the disk. Raises `OSError`."""
-        found, self._retired = self._retired, []
-        if self._dirty:
-            self._dirty = False
-            found.append(os.open(self.claim.folder, os.O_RDONLY | os.O_CLOEXEC))
-            found.extend(os.dup(each) for each in (self._file, self._head) if each is not None)
-        return found
+        return self._writer.syncing(self._head)
 
     def close(self) -> None:
         """Say that nothing follows, and let go. Another process may go on with the chain then."""
@@ -162,10 +156,10 @@ class Chain:
                 self._write_head(closed=True)
         with contextlib.suppress(OSError):
             sync(self.syncing())
-        for descriptor in (self._file, self._head, *self._retired):
-            if descriptor is not None:
-                os.close(descriptor)
-        self._file = self._head = None
+        self._writer.close()
+        if self._head is not None:
+            os.close(self._head)
+            self._head = None
         self.claim.leave()
 
     def _add(self, fields: Mapping[str, object]) -> None:
@@ -175,45 +169,27 @@ class Chain:
         self._unanchored += 1
         self.counts.records += 1
 
-    def _begin(self) -> None:
-        """Take what waits in hand: it goes into one file, whole."""
-        data = b"".join(self._waiting)
-        if self._file is not None and self._size and self._size + len(data) > self.segment_bytes:
-            self.retire()
-        if self._file is None:
-            path = segment(self.claim.folder, self.number)
-            self._file = os.open(path, _FLAGS, 0o600)
-            self.number += 1
-            self._path, self._size = path, 0
-        self._begun, self._headless = data, True
-        self._waiting.clear()
-
     def _write(self) -> None:
-        """What is taken by half goes on where it ended: nothing is written twice, and nothing is cut off."""
-        assert self._file is not None
-        written = os.write(self._file, self._begun)
-        if not written:
-            raise OSError("nothing was written")
-        self._dirty = True
-        self._size += written
+        """What is begun goes into one file. What is taken by half goes on where it ended: nothing is written twice."""
+        if not self._taken:
+            self._writer.room(len(self._begun))
+        written = self._writer.write(self._begun[self._taken :])
         self._held -= written
-        self._begun = self._begun[written:]
+        self._taken += written
+        if self._taken == len(self._begun):
+            self._begun, self._taken = b"", 0
+
+    def _rewind(self) -> None:
+        """The present file gets no more: half a record at its end is taken off, and goes whole into the next one."""
+        whole = self._begun.rfind(b"\n", 0, self._taken) + 1
+        torn = self._taken - whole
+        if torn:
+            self._writer.cut(self._writer.size - torn)
+        self._held += torn
+        self._begun, self._taken = self._begun[whole:], 0
 
     def _write_head(self, *, closed: bool) -> None:
         if self._head is None:
             self._head = head.opened(self.claim.folder)
         head.write(self._head, head.encoded(head.Head(self.link, closed), self.claim.chain, self.signer))
         self._headless = False
-
-
-def sync(descriptors: list[int]) -> int:
-    """Sync and close what `Chain.syncing` gave; how many failed. Waits for the disk."""
-    failed = 0
-    for descriptor in descriptors:
-        try:
-            os.fsync(descriptor)
-        except OSError:
-            failed += 1
-        finally:
-            os.close(descriptor)
-    return failed

@@ -55,11 +55,6 @@ def segments(folder: Path) -> Sequence[Path]:
     return sorted(each for each in folder.iterdir() if each.suffix == RECORDS)
 
 
-def segment(folder: Path, number: int) -> Path:
-    """The file of a number."""
-    return folder / f"{number:012d}{RECORDS}"
-
-
 def number_of(path: Path) -> int:
     """The number of a file; 0 for one that has another name than ours."""
     return int(path.stem) if path.stem.isascii() and path.stem.isdigit() else 0

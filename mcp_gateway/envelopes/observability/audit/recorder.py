@@ -12,8 +12,9 @@ from typing import Final, Literal
 import structlog
 
 from mcp_gateway.core.errors import AuditUnavailable
+from mcp_gateway.core.spool.segments import sync
 from mcp_gateway.envelopes.observability.audit.bodies import Body
-from mcp_gateway.envelopes.observability.audit.chain import Chain, Counts, sync
+from mcp_gateway.envelopes.observability.audit.chain import Chain, Counts
 from mcp_gateway.envelopes.observability.audit.index import build
 from mcp_gateway.envelopes.observability.audit.retention import Retention, remove
 from mcp_gateway.envelopes.observability.lines import LineSink
@@ -178,7 +179,8 @@ class Recorder:
 
     async def _tidy(self, moment: float) -> None:
         """Make indexes of files that are finished, and remove files that are not to be kept."""
-        finished, self._chain.finished = self._chain.finished, []
+        finished = tuple(self._chain.finished)
+        self._chain.finished.clear()
         for path in finished:
             await asyncio.to_thread(_quietly, build, path)
         if self._retention is not None and (finished or moment - self._tidied >= RETENTION_SECONDS):

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_gateway.envelopes.observability.audit.chain import Chain, sync
+from mcp_gateway.core.spool.segments import sync
+from mcp_gateway.envelopes.observability.audit.chain import Chain
 from mcp_gateway.envelopes.observability.audit.files import INDEX, segments
 from mcp_gateway.envelopes.observability.audit.link import Link
 from mcp_gateway.envelopes.observability.audit.opening import last_link

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_gateway.envelopes.observability.audit import chain as module
-from mcp_gateway.envelopes.observability.audit.chain import sync
+from mcp_gateway.core.spool import segments as module
+from mcp_gateway.core.spool.segments import sync
 from mcp_gateway.envelopes.observability.audit.link import START, Broken, read, seal
 from mcp_gateway.envelopes.observability.audit.opening import open_chain
 from mcp_gateway.envelopes.observability.audit.retention import Retention
@@ -133,6 +133,34 @@ def test_a_disk_that_takes_half_gets_the_rest_later(tmp_path: Path, monkeypatch:
     assert chain.flush() and not chain.waits
     chain.close()
     assert events(tmp_path) == ["opened", "call", "call", "closed"]
+    assert verified(tmp_path).findings == []
+
+
+@pytest.mark.parametrize("room", [1, 150, 700])
+def test_a_file_that_is_left_with_half_a_record_gets_no_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """A sync fails while the disk has taken a record by half: it goes whole into the next file."""
+    chain = begin(tmp_path)
+    write, left = module.SegmentWriter.write, [room]
+
+    def some(writer: module.SegmentWriter, data: bytes) -> int:
+        if not left[0]:
+            raise OSError(28, "No space left on device")
+        taken = write(writer, data[: left[0]])
+        left[0] -= taken
+        return taken
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.SegmentWriter, "write", some)
+        for number in range(3):
+            chain.append(call(number))
+        assert not chain.flush()
+    chain.again()
+    assert chain.flush() and not chain.waits
+    chain.close()
+    assert len(files(tmp_path)) == 2
+    assert events(tmp_path) == ["opened", "call", "call", "call", "closed"]
     assert verified(tmp_path).findings == []
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from mcp_gateway.core.errors import AuditUnavailable
+from mcp_gateway.core.spool.segments import sync
 from mcp_gateway.envelopes.observability.audit import recorder as module
 from mcp_gateway.envelopes.observability.audit.bodies import bodies, keyed
-from mcp_gateway.envelopes.observability.audit.chain import sync
 from mcp_gateway.envelopes.observability.audit.files import INDEX
 from mcp_gateway.envelopes.observability.audit.find import Follow, introduced, newest, of_request, since
 from mcp_gateway.envelopes.observability.audit.index import build
