@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from llm_proxy.completion.answer import Event
 from llm_proxy.completion.dialect import Asked, Dialect, EmbeddingDialect
 from llm_proxy.spend.usage import Usage
 from mcp_gateway.core.call import Trail
-from mcp_gateway.core.metadata import no_metadata
+from mcp_gateway.core.metadata import NO_METADATA
 from mcp_gateway.core.principal import Principal
 
 Json = dict[str, Any]
@@ -97,9 +97,9 @@ class Attempt:
     duration: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """One request to a model.
+class Ask(NamedTuple):
+    """One request to a model. A named tuple, as what is made for each request and has many fields should be: making a
+    frozen dataclass takes several times as long.
 
     `body` is the request as parsed, read-only; rewriting makes a new one. `size` counts the bytes that it came as.
     `deadline` is in the loop's clock. `headers` are those of the request that the plane reads, lower case, each with
@@ -115,16 +115,15 @@ class Ask:
     out: Out
     deadline: float
     snapshot: str
-    ip: str = "::"
-    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=no_metadata)
+    ip: str
+    headers: Mapping[str, tuple[str, ...]]
+    trail: Trail
+    flow: Flow
+    metadata: Mapping[str, str] = NO_METADATA
     screens: Screens | None = None
-    trail: Trail = field(default_factory=Trail)
-    flow: Flow = field(default_factory=Flow)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What the client is answered: a whole `body`, `raw` if it is still as the provider sent it.
 
     Without a body the answer was a stream and has left.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from llm_proxy.completion.answer import Answer, Event
 from llm_proxy.completion.embedding import Embedding, Vectors
@@ -14,8 +13,7 @@ from mcp_gateway.core.errors import GatewayError
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What the gateway itself reads of any request.
 
     `output_limit` is the most tokens that one choice may have, None where the client says nothing.

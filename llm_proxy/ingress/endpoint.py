@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from llm_proxy.asking import FORWARDED, Ask, Reply
+from llm_proxy.asking import FORWARDED, Ask, Flow, Reply
 from llm_proxy.completion.dialect import Dialect
 from llm_proxy.faults import UnsupportedMedia, headers_of, status_of
 from llm_proxy.ingress.embeddings import Embeddings
@@ -120,6 +120,7 @@ class Endpoint:
             ip=client[0] if client else "::",
             headers=headers,
             trail=out.trail,
+            flow=Flow(),
         )
 
     async def _served(self, scope: Scope, receive: Receive, out: HttpOut, ask: Ask, serving: Serving) -> Reply | None:

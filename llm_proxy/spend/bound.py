@@ -11,8 +11,7 @@ above: `IMAGE_TOKENS`, `DOCUMENT_TOKENS`, `STORED_TOKENS`. Tools that a provider
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from llm_proxy.spend.price import MAX_TOKENS, Price
 
@@ -32,8 +31,7 @@ _STORED: Final = ("previous_response_id", "conversation")
 _DOCUMENTS: Final = frozenset({"document", "file", "input_file", "input_audio"})
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(NamedTuple):
     """No answer uses more tokens of the prompt, or in all its choices, than these."""
 
     input: int

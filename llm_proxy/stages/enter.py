@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_proxy.asking import Ask, Attempt
 from llm_proxy.spend.usage import Usage
-from mcp_gateway.envelopes.observability.ledger.entry import Entry
+from mcp_gateway.envelopes.observability.ledger.entry import Entry, entry_id
 from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
 
 
@@ -24,6 +24,8 @@ class EnterAttempts:
         used = attempt.usage or Usage()
         self._ledger.write(
             Entry(
+                id=entry_id(),
+                at=attempt.started,
                 request_id=ask.request_id,
                 plane="llm",
                 principal=ask.principal.id,
@@ -44,6 +46,5 @@ class EnterAttempts:
                 seconds=attempt.duration,
                 snapshot=ask.snapshot,
                 metadata=ask.metadata,
-                at=attempt.started,
             )
         )

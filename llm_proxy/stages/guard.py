@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from llm_proxy.asking import Ask, Reply
@@ -64,10 +63,10 @@ class Guard:
         if first:
             checked = await self._gate.check(Hook.LLM_INPUT, first, content, ask.trail)
             if checked.changed is not None:
-                ask = replace(ask, body=body_of(checked))
+                ask = ask._replace(body=body_of(checked))
         back = call_next
         if after and ask.asked.stream:
-            ask = replace(ask, screens=GuardScreens(self._gate, after, ask, self._permits))
+            ask = ask._replace(screens=GuardScreens(self._gate, after, ask, self._permits))
         elif after:
             back = partial(self._back, after, call_next)
         return await (self._beside(call, ask, content, beside, back) if beside else self._on(call, ask, back))
@@ -81,7 +80,7 @@ class Guard:
         """The answer, asked for while `beside` look at `content`, the request as it came."""
         withheld = Withheld(ask.out)
         if ask.asked.stream:
-            ask = replace(ask, out=withheld)
+            ask = ask._replace(out=withheld)
         answering = asyncio.ensure_future(_awaited(partial(self._on, call, ask, call_next)))
         try:
             await self._gate.check(Hook.LLM_INPUT, beside, content, ask.trail)

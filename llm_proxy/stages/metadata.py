@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from llm_proxy.asking import Ask, Reply
@@ -32,4 +31,4 @@ class RequireMetadata:
 
     def __call__(self, call: Ask, call_next: Handler[Ask, Reply]) -> Awaitable[Reply]:
         values = self._settle(call.dialect.wire, call.headers, None, call.principal, call.trail)
-        return call_next(replace(call, metadata=values) if values else call)
+        return call_next(call._replace(metadata=values) if values else call)

@@ -9,7 +9,7 @@ from mcp_gateway.calls.kinds import Invocation, Kind, Result
 from mcp_gateway.core.errors import GatewayError
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability.ending import ended
-from mcp_gateway.envelopes.observability.ledger.entry import Entry
+from mcp_gateway.envelopes.observability.ledger.entry import Entry, entry_id
 from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
 from mcp_gateway.envelopes.policy.authorize import Permitted
 from mcp_gateway.envelopes.policy.budgets.rules import nano
@@ -47,6 +47,8 @@ class EnterCalls:
             asked = invocation.call
             self._ledger.write(
                 Entry(
+                    id=entry_id(),
+                    at=started,
                     request_id=asked.request_id,
                     plane="mcp",
                     principal=asked.principal.id,
@@ -60,6 +62,5 @@ class EnterCalls:
                     seconds=time.perf_counter() - began,
                     snapshot=asked.snapshot,
                     metadata=asked.metadata,
-                    at=started,
                 )
             )

@@ -6,12 +6,11 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
-from mcp_gateway.core.metadata import no_metadata
+from mcp_gateway.core.metadata import NO_METADATA
 
 Plane = Literal["mcp", "llm"]
 
@@ -30,17 +29,19 @@ def entry_id() -> str:
     return f"{time.time_ns() // 1000:014x}{os.urandom(9).hex()}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One attempt at a provider (`llm`), or one tool call (`mcp`).
 
-    `at` is in Unix seconds. `server` is the virtual server, or the dialect that the client spoke. `asked` is what the
-    client asked for: the model's or the tool's name as it knows it; `target` is what that came to, `provider/model` or
-    `upstream/tool`, and `provider` the one before the slash. `attempt` counts from 1; `last` is true for the one that
-    the request ended with. `status` is `ok` or the reason that an error or the audit record has. `cost` is in
-    nanodollars, None if the price is not known: it counts as nothing, and is told apart. `seconds` is how long it took.
+    `id` is from `entry_id`, `at` is in Unix seconds. `server` is the virtual server, or the dialect that the client
+    spoke. `asked` is what the client asked for: the model's or the tool's name as it knows it; `target` is what that
+    came to, `provider/model` or `upstream/tool`, and `provider` the one before the slash. `attempt` counts from 1;
+    `last` is true for the one that the request ended with. `status` is `ok` or the reason that an error or the audit
+    record has. `cost` is in nanodollars, None if the price is not known: it counts as nothing, and is told apart.
+    `seconds` is how long it took.
     """
 
+    id: str
+    at: float
     request_id: str
     plane: Plane
     principal: str
@@ -60,9 +61,7 @@ class Entry:
     cost: int | None = 0
     seconds: float = 0.0
     snapshot: str = ""
-    metadata: Mapping[str, str] = field(default_factory=no_metadata)
-    id: str = field(default_factory=entry_id)
-    at: float = field(default_factory=time.time)
+    metadata: Mapping[str, str] = NO_METADATA
 
 
 def write_entry(entry: Entry) -> bytes:
@@ -118,7 +117,7 @@ def _text(text: str) -> str:
 
 
 def _count(number: int, most: int = _MAX_COUNT) -> int:
-    return min(max(number, 0), most)
+    return number if 0 <= number <= most else min(max(number, 0), most)
 
 
 def _seconds(number: float) -> float:

@@ -49,23 +49,23 @@ class Budgets:
         Raises `BudgetExhausted` (`LimitExceeded` for a limit on the rate of tokens) where an enforced one has no room
         for it, `Overloaded` where the store cannot be asked and a budget says `deny`. Nothing is held back then.
         """
-        asked = [
-            (budget, limit, key + limit.word.encode())
-            for budget in self._budgets
-            if budget.matches(spending)
-            for key in budget.accounts(spending)
-            for limit in budget.limits
-        ]
+        asked: list[tuple[Budget, Limit, bytes]] = []
+        nominated = self._tallies.nominated
+        for budget in self._budgets:
+            if budget.matches(spending):
+                nominated[budget.id] += 1
+                for key in budget.accounts(spending):
+                    asked += [(budget, limit, key + limit.suffix) for limit in budget.limits]
         if not asked:
             return Reservation(())
-        self._tallies.nominated.update({budget.id for budget, _, _ in asked})
         entries = [
             Entry(key, limit.window, limit.most, amount.of(limit.kind), budget.enforced) for budget, limit, key in asked
         ]
         token = os.urandom(12)
         answer = self._settling.store.reserve(token, entries)
         try:
-            rooms = await answer if isinstance(answer, Awaitable) else answer
+            # Asking for the one type that memory answers with is a tenth of asking whether something is awaitable.
+            rooms = answer if type(answer) is list or not isinstance(answer, Awaitable) else await answer
         except BaseException:  # cancelled while the store was asked
             self._undo(token, _held(asked, entries))
             raise
@@ -103,7 +103,7 @@ class Budgets:
                 continue
             changes = [
                 Change(
-                    key + limit.word.encode(),
+                    key + limit.suffix,
                     limit.window,
                     number_of(limit.window, second),
                     0,

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from fnmatch import translate
-from typing import Final, Literal, Protocol, get_args
+from typing import Final, Literal, NamedTuple, Protocol, get_args
 
-from mcp_gateway.core.metadata import no_metadata
+from mcp_gateway.core.metadata import NO_METADATA
 from mcp_gateway.core.principal import Principal, subjects_of
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.envelopes.policy.budgets.window import Window
-from mcp_gateway.envelopes.policy.limits.rules import SHARED, keys_of
+from mcp_gateway.envelopes.policy.limits.keys import SHARED, Keys
 
 NANO: Final = 1_000_000_000
 """Nano-dollars of a dollar."""
@@ -75,8 +75,7 @@ class BudgetSpec(Protocol):
     def on_store_error(self) -> Literal["allow", "deny"]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
+class Spending(NamedTuple):
     """What is about to be spent on: a `model` that was asked for and the `target` that may answer, or a `tool`.
 
     `tool` is ``upstream/tool``, `target` is ``provider/model``.
@@ -86,11 +85,10 @@ class Spending:
     model: str = ""
     target: str = ""
     tool: str = ""
-    metadata: Mapping[str, str] = field(default_factory=no_metadata)
+    metadata: Mapping[str, str] = NO_METADATA
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(NamedTuple):
     """Nano-dollars and tokens."""
 
     cost: int = 0
@@ -98,17 +96,22 @@ class Amount:
 
     def of(self, kind: Kind) -> int:
         """What counts for limits of that kind. Whatever a provider says it used, a store can add it."""
-        return min(max(self.cost if kind == "cost" else self.tokens, 0), MOST)
+        amount = self.cost if kind == "cost" else self.tokens
+        return amount if 0 <= amount <= MOST else min(max(amount, 0), MOST)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit of a budget, in nano-dollars or tokens. `alerts` are amounts, ascending, each with its percent."""
+    """One limit of a budget, in nano-dollars or tokens. `alerts` are amounts, ascending, each with its percent.
+
+    `suffix` follows the key of an account of the budget in that of the limit.
+    """
 
     kind: Kind
     window: Window
     most: int
-    alerts: tuple[tuple[int, float], ...] = ()
+    alerts: tuple[tuple[int, float], ...]
+    suffix: bytes
 
     @property
     def word(self) -> str:
@@ -132,6 +135,7 @@ class Budget:
     metadata: frozenset[tuple[str, str]]
     enforced: bool
     fails_open: bool
+    keys: Keys = field(compare=False, repr=False)
     rate: bool = False
     webhook: Secret | None = None
 
@@ -139,9 +143,10 @@ class Budget:
     def of(cls, spec: BudgetSpec, *, rate: bool = False) -> Budget:
         """The budget `spec`."""
         per = tuple(sorted(set(spec.per)))
+        name = "\0".join(("rate" if rate else "budget", spec.id, *per))
         return cls(
             id=spec.id,
-            name="\0".join(("rate" if rate else "budget", spec.id, *per)),
+            name=name,
             limits=tuple(_limit(word, amount, spec.alerts.thresholds) for word, amount in spec.limits.given),
             per=per,
             subjects=frozenset(spec.when.subjects),
@@ -150,6 +155,7 @@ class Budget:
             metadata=frozenset(spec.when.metadata.items()),
             enforced=spec.mode == "enforce",
             fails_open=spec.on_store_error == "allow",
+            keys=Keys(name, per, {"model": _model, "tool": _tool}),
             rate=rate,
             webhook=spec.alerts.webhook,
         )
@@ -165,10 +171,17 @@ class Budget:
             return False
         return not self.subjects or not self.subjects.isdisjoint(subjects_of(spending.principal))
 
-    def accounts(self, spending: Spending) -> list[bytes]:
+    def accounts(self, spending: Spending) -> Sequence[bytes]:
         """The keys of its accounts that must all have room: several where the caller is in several teams."""
-        own = {"model": spending.model or SHARED, "tool": spending.tool or SHARED}
-        return keys_of(self.name, self.per, spending, own)
+        return self.keys.of(spending)
+
+
+def _model(spending: Spending) -> Sequence[str]:
+    return (spending.model or SHARED,)
+
+
+def _tool(spending: Spending) -> Sequence[str]:
+    return (spending.tool or SHARED,)
 
 
 def _limit(word: str, amount: Decimal | int, thresholds: Sequence[float]) -> Limit:
@@ -177,7 +190,7 @@ def _limit(word: str, amount: Decimal | int, thresholds: Sequence[float]) -> Lim
         raise ValueError(f"{word} is no limit of a budget")
     most = nano(amount) if kind == "cost" else int(amount)
     alerts = tuple((_part(most, percent), percent) for percent in sorted(thresholds))
-    return Limit("cost" if kind == "cost" else "tokens", _window(window), most, alerts)
+    return Limit("cost" if kind == "cost" else "tokens", _window(window), most, alerts, word.encode())
 
 
 def _window(word: str) -> Window:

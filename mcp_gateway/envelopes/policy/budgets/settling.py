@@ -81,7 +81,7 @@ class Settling:
     def settle(self, token: bytes, held: Sequence[Held], changes: Sequence[Change], attempts: int = 0) -> None:
         """Carry out `changes`, one for each of `held`. Never waits. With `attempts` it is given up after so many."""
         answer = self.store.settle(token, changes)
-        if not isinstance(answer, Awaitable):
+        if type(answer) is list or not isinstance(answer, Awaitable):
             self._crossed(held, changes, answer)
             return
         task = asyncio.get_running_loop().create_task(self._told(token, held, changes, attempts, answer))

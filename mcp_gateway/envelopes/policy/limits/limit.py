@@ -67,7 +67,8 @@ class LimitCalls(Generic[C, R]):
         if not asked:
             return call_next(call)
         waits = self._pools.admit(asked)
-        if isinstance(waits, Awaitable):
+        # Asking for the one type that memory answers with is a tenth of asking whether something is awaitable.
+        if type(waits) is not list and isinstance(waits, Awaitable):
             return self._once_counted(waits, asked, trail, call, call_next)
         self._settle(waits, asked, trail)
         return call_next(call)
@@ -87,12 +88,12 @@ class LimitCalls(Generic[C, R]):
         if waits is None:
             self._uncounted(asked, trail)
             return
+        if not any(waits):
+            return
         refusing: dict[Rule, int] = {}
         for each, wait in zip(asked, waits, strict=True):
             if wait:
                 refusing[each.rule] = max(wait, refusing.get(each.rule, 0))
-        if not refusing:
-            return
         would = [rule for rule in refusing if not rule.enforced]
         if would:
             trail.notes["would_limit"] = tuple(rule.id for rule in would)

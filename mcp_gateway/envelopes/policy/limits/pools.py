@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
 from time import monotonic_ns
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from mcp_gateway.envelopes.policy.limits.rules import Rule
 
@@ -19,8 +18,7 @@ _SWEEP: Final = 8
 _OVERFLOW: Final = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One pool of one rule that must have room for a call."""
 
     rule: Rule
@@ -76,7 +74,9 @@ class MemoryPools:
         counted: list[tuple[OrderedDict[bytes, int], bytes, int]] = []
         refused = False
         for each in asked:
-            room = self._rooms.setdefault(each.rule.name, OrderedDict())
+            room = self._rooms.get(each.rule.name)
+            if room is None:
+                room = self._rooms[each.rule.name] = OrderedDict()
             key = self._place(room, each, now)
             wait, full_at = each.rule.rate.ask(room.get(key, 0), now)
             waits.append(wait)

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
-from hashlib import sha256
-from itertools import product
-from typing import Final, Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from mcp_gateway.core.metadata import no_metadata
+from mcp_gateway.core.metadata import NO_METADATA
 from mcp_gateway.core.principal import Principal, subjects_of
 from mcp_gateway.envelopes.policy.limits.gcra import Rate, Unit
-
-_METADATA: Final = "metadata."
-
-SHARED: Final = ""
-"""Stands for what a call does not have. Such calls share a pool: leaving something out is no way round a limit."""
-
-TEAMS: Final = 16
-"""The most teams of one caller that are counted apart. The rest share a pool, so that a call stays cheap."""
+from mcp_gateway.envelopes.policy.limits.keys import Keys
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """What limits see of a call. `tool` is the upstream's own name, `exposed` the one that the agent used."""
 
     server: str
@@ -32,7 +22,7 @@ class Counted:
     upstream: str
     tool: str
     exposed: str
-    metadata: Mapping[str, str] = field(default_factory=no_metadata)
+    metadata: Mapping[str, str] = NO_METADATA
 
 
 class WhenSpec(Protocol):
@@ -79,16 +69,18 @@ class Rule:
     metadata: frozenset[tuple[str, str]]
     enforced: bool
     fails_open: bool
+    keys: Keys = field(compare=False, repr=False)
 
     @classmethod
     def of(cls, server: str, spec: LimitSpec) -> Rule:
         """The rule `spec` of the virtual server `server`."""
         per = tuple(sorted(set(spec.per)))
         globs = [translate(glob) for glob in spec.when.tools]
+        name = "\0".join((server, spec.id, str(spec.limit), spec.unit, *per))
         return cls(
             id=spec.id,
             server=server,
-            name="\0".join((server, spec.id, str(spec.limit), spec.unit, *per)),
+            name=name,
             rate=Rate.of(spec.limit, spec.unit),
             per=per,
             subjects=frozenset(spec.when.subjects),
@@ -96,6 +88,7 @@ class Rule:
             metadata=frozenset(spec.when.metadata.items()),
             enforced=spec.mode == "enforce",
             fails_open=spec.on_store_error == "allow",
+            keys=Keys(name, per, {"tool": _tool}),
         )
 
     def matches(self, call: Counted) -> bool:
@@ -108,59 +101,15 @@ class Rule:
             return False
         return not self.subjects or not self.subjects.isdisjoint(subjects_of(call.principal))
 
-    def pools(self, call: Counted) -> list[bytes]:
+    def pools(self, call: Counted) -> Sequence[bytes]:
         """The keys of the pools that must all have room for `call`: several where the caller is in several teams."""
-        return keys_of(self.name, self.per, call, {"tool": f"{call.upstream}/{call.tool}"})
+        return self.keys.of(call)
+
+
+def _tool(call: Counted) -> Sequence[str]:
+    return (f"{call.upstream}/{call.tool}",)
 
 
 def rules_of(specs: Mapping[str, Sequence[LimitSpec]]) -> dict[str, tuple[Rule, ...]]:
     """The rules of those virtual servers that have any."""
     return {server: tuple(Rule.of(server, spec) for spec in rules) for server, rules in specs.items() if rules}
-
-
-class Called(Protocol):
-    """What is read of any call to tell whose it is."""
-
-    @property
-    def principal(self) -> Principal: ...
-    @property
-    def metadata(self) -> Mapping[str, str]: ...
-
-
-def _user(call: Called) -> Sequence[str]:
-    return (call.principal.id if call.principal.kind == "user" else SHARED,)
-
-
-def _account(call: Called) -> Sequence[str]:
-    return (call.principal.id if call.principal.kind == "virtual_account" else SHARED,)
-
-
-def _teams(call: Called) -> Sequence[str]:
-    teams = sorted(set(call.principal.teams) - {SHARED})
-    return (*teams[:TEAMS], SHARED) if len(teams) > TEAMS else teams or (SHARED,)
-
-
-_CALLERS: Final[Mapping[str, Callable[[Called], Sequence[str]]]] = {
-    "user": _user,
-    "virtual_account": _account,
-    "team": _teams,
-}
-
-
-def keys_of(name: str, per: Sequence[str], call: Called, own: Mapping[str, str]) -> list[bytes]:
-    """The keys of the pools of the rule `name` in which `call` is counted; `own` are the values of a plane's own words.
-
-    Of one length whatever a caller is called, and nothing that reads a store learns who calls.
-    """
-    return [_key(name, combination) for combination in product(*(_values(each, call, own) for each in per))]
-
-
-def _values(per: str, call: Called, own: Mapping[str, str]) -> Sequence[str]:
-    if per.startswith(_METADATA):
-        return (call.metadata.get(per.removeprefix(_METADATA), SHARED),)
-    return (own[per],) if per in own else _CALLERS[per](call)
-
-
-def _key(name: str, values: Sequence[str]) -> bytes:
-    encoded = [value.encode("utf-8", "surrogatepass") for value in values]
-    return sha256(b"".join([name.encode(), *(b"%d:%b" % (len(each), each) for each in encoded)])).digest()

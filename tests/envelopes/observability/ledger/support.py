@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sqlalchemy import select
 
 from mcp_gateway.core.state.database import Database
 from mcp_gateway.core.state.tables import LEDGER, SPEND
-from mcp_gateway.envelopes.observability.ledger.entry import Entry
+from mcp_gateway.envelopes.observability.ledger.entry import Entry, entry_id
 
 TENANT = "default"
 
@@ -16,6 +17,8 @@ TENANT = "default"
 def entry(**changed: Any) -> Entry:
     """An attempt at a provider that went well."""
     values: dict[str, Any] = {
+        "id": entry_id(),
+        "at": time.time(),
         "request_id": "r1",
         "plane": "llm",
         "principal": "corp|alice",

@@ -55,7 +55,7 @@ async def test_entries_are_rows_with_everything_they_had(state_url: Secret, tmp_
     await ledger.close()
     first, second = await ledger_rows(database)
     assert first == {
-        **{name: getattr(made, name) for name in made.__dataclass_fields__},
+        **made._asdict(),
         "tenant": TENANT,
         "teams": '["payments"]',
         "last": 1,
