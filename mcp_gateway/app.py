@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
-from mcp_gateway import __version__, inspection, models
+from mcp_gateway import __version__, models
 from mcp_gateway.admin.api import build as build_admin
 from mcp_gateway.admin.control import Reloaded
 from mcp_gateway.calls.inventory import Change, InventoryChanged
 from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.catalog.diff import changes as changed_lists
 from mcp_gateway.compose import Snapshot, Standing, catalogs, limits, snapshot
+from mcp_gateway.control_plane import ControlPlane
 from mcp_gateway.core.asgi.drain import Drain
 from mcp_gateway.core.asgi.hosts import AllowedOrigins, CheckHost
 from mcp_gateway.core.asgi.inflight import InFlight
@@ -25,11 +25,9 @@ from mcp_gateway.core.egress.addresses import Allowed
 from mcp_gateway.core.errors import ConfigurationError, GatewayError
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.live import Live
-from mcp_gateway.core.named import named
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.seal import Sealer
 from mcp_gateway.core.strictjson import JsonLimits
-from mcp_gateway.envelopes.identity.stores import GrantKey
 from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
 from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.envelopes.observability.record import Audit, Trace
@@ -46,7 +44,6 @@ from mcp_gateway.ingress.modern_endpoint import ModernEndpoint
 from mcp_gateway.ingress.plane import DataPlane
 from mcp_gateway.ingress.served import Served
 from mcp_gateway.ingress.sessions import Sessions
-from mcp_gateway.methods.access import Access, seen
 from mcp_gateway.methods.offer import Offer
 from mcp_gateway.pinning import Held, Pinning, tell_drift
 from mcp_gateway.policies import facts_of
@@ -63,7 +60,7 @@ SETTLE_SECONDS: Final = 15.0
 
 
 class Gateway:
-    """A running gateway. Implements `admin.control.Control`.
+    """A running gateway. `control` is what its control plane shows and does.
 
     `load` reads the configuration anew for a reload and raises `ConfigurationError`; it runs in a thread.
     `identity` is opened and closed by whoever runs the gateway.
@@ -126,6 +123,17 @@ class Gateway:
         self._served: Live[Mapping[str, Served]] = Live(self._live.current.served)
         self._llm: Live[models.Served | None] = Live(self._live.current.llm)
         self._inflight = InFlight(settings.limits.in_flight, settings.limits.in_flight_per_client)
+        self.control = ControlPlane(
+            live=self._live,
+            fleet=self.fleet,
+            identity=identity,
+            standing=self._standing,
+            sessions=self._sessions,
+            inflight=self._inflight,
+            drain=self.drain,
+            started=lambda: self._started,
+            reload_now=self.reload,
+        )
 
     @property
     def settings(self) -> Settings:
@@ -190,7 +198,7 @@ class Gateway:
         bound = admin.port if port is None else port
         allowed = AllowedOrigins.derive(f"http://{_bracketed(admin.host)}:{bound}", listen=(admin.host, bound))
         shown = self._standing.telemetry.terms.prometheus
-        return CheckHost(build_admin(self, version=__version__, metrics=shown), allowed)
+        return CheckHost(build_admin(self.control, version=__version__, metrics=shown), allowed)
 
     def _offer_now(self, server: str) -> Offer | None:
         return self._live.current.offers.get(server)
@@ -200,55 +208,10 @@ class Gateway:
         deadline = asyncio.get_running_loop().time() + ACQUAINT_SECONDS
         return self.fleet.acquaint(principal, upstreams, deadline)
 
-    # ------------------------------------------------------------------ control
-
-    def ready(self) -> tuple[bool, str]:
-        if not self._started:
-            return False, "starting"
-        if not self.drain.ready:
-            return False, "shutting down"
-        broken = sorted(name for name, catalog in self._live.current.catalogs.items() if catalog.broken)
-        if broken:
-            return False, "a source without best_effort is down in: " + ", ".join(broken)
-        return True, "ready"
-
-    def servers(self) -> list[dict[str, Any]]:
-        return inspection.servers(self._live.current.catalogs, self._server_places)
-
-    def upstreams(self) -> list[dict[str, Any]]:
-        return inspection.upstreams(self.fleet.health(), self._circuits, self._places, self._live.current.held)
-
-    def definitions(self, upstream: str) -> dict[str, Any] | None:
-        if upstream not in self.settings.upstreams:
-            return None
-        held = self.fleet.inventory(upstream)
-        return {"version": held.version, "available": held.available, "tools": list(held.tools)}
-
-    def snapshot(self) -> dict[str, Any]:
-        current = self._live.current
-        return {
-            "version": current.version,
-            "configuration": current.settings.digest,
-            "servers": {name: catalog.digest for name, catalog in current.catalogs.items()},
-            "notices": list(current.settings.notices),
-        }
-
-    def metrics(self) -> str:
-        gauges = {
-            "mcp_gateway_requests_in_flight": self._inflight.count,
-            "mcp_gateway_handshake_sessions": len(self._sessions),
-        }
-        standing, version = self._standing, self._live.current.version
-        shown = inspection.metrics(gauges, self._identity.counters(), self.fleet.health(), self._circuits)
-        shown += inspection.places("server", self._server_places) + inspection.places("upstream", self._places)
-        shown += inspection.quarantine(self._live.current.held) + inspection.limits(standing.tallies, standing.pools)
-        shown += inspection.guardrails(standing.safeguard.tallies) + inspection.budgets(
-            standing.llm.settling, standing.llm.alerts
-        )
-        shown += inspection.metadata(standing.metadata_tallies) + inspection.snapshot(version)
-        return shown + standing.telemetry.text() + inspection.audit(standing.audit.intents)
+    # ------------------------------------------------------------------ reloading
 
     async def reload(self) -> Reloaded:
+        """Read the configuration again and swap it in whole, or keep the running one."""
         async with self._reloading:
             running = self._live.current
             try:
@@ -260,31 +223,6 @@ class Gateway:
                 return Reloaded(False, running.version, problems)
             self._log.info("reloaded", snapshot=self._live.current.version)
             return Reloaded(True, self._live.current.version)
-
-    async def connections(self, principal: str | None, upstream: str | None) -> list[dict[str, Any]]:
-        found = await self._identity.connections.list(principal=principal, upstream=upstream)
-        return [asdict(connection) for connection in found]
-
-    async def disconnect(self, principal: str, upstream: str) -> dict[str, Any] | None:
-        done = await self._identity.connections.disconnect(GrantKey(principal, upstream))
-        return None if done is None else {**asdict(done.key), "revocation": done.revocation}
-
-    def identities(self) -> list[str]:
-        policies = self._live.current.policies
-        return [] if policies is None else list(policies.compiled.identities)
-
-    async def access(self, who: str, **told: Any) -> dict[str, Any]:
-        current = self._live.current
-        settings = current.settings
-        principal = named(
-            who,
-            settings.identity.by_name,
-            **told,
-            anonymous=settings.gateway.anonymous_allowed,
-            accounts=settings.identity.virtual_accounts,
-        )
-        rules = None if current.governance is None else current.governance.rules
-        return asdict(Access(who, current.version, await seen(current.catalogs, rules, principal)))
 
     async def _change_to(self, settings: Settings) -> None:
         old = self.settings

@@ -100,7 +100,7 @@ async def running(
                 )
                 async with _serving(gateway, settings, (data, control)):
                     await gateway.start()
-                    telemetry.start(gateway.metrics)
+                    telemetry.start(gateway.control.metrics)
                     _settle_memory()
                     yield Running(gateway, f"http://{server.host}:{data_port}", f"http://{admin.host}:{control_port}")
         finally:

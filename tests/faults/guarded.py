@@ -97,7 +97,7 @@ class Guarded:
         """What /metrics says of a guardrail: how often, by hook, verdict and action."""
         labels = rf'guardrail="{re.escape(guardrail)}",hook="(\w+)",verdict="(\w+)",action="(\w+)"'
         pattern = rf"^mcp_gateway_guardrail_judgements_total{{{labels}}} (\d+)$"
-        found = re.findall(pattern, self.site.gateway.metrics(), re.M)
+        found = re.findall(pattern, self.site.gateway.control.metrics(), re.M)
         return {(hook, verdict, action): int(count) for hook, verdict, action, count in found}
 
 

@@ -55,12 +55,14 @@ class Limited:
     def tally(self, server: str, limit: str, outcome: str) -> int:
         """What /metrics says of a rule."""
         labels = re.escape(f'server="{server}",limit="{limit}",outcome="{outcome}"')
-        found = re.search(rf"^mcp_gateway_limited_calls_total{{{labels}}} (\d+)$", self.site.gateway.metrics(), re.M)
+        found = re.search(
+            rf"^mcp_gateway_limited_calls_total{{{labels}}} (\d+)$", self.site.gateway.control.metrics(), re.M
+        )
         return 0 if found is None else int(found[1])
 
     def failures(self) -> int:
         """How often the store could not be asked, as /metrics says."""
-        found = re.search(r"^mcp_gateway_limit_store_failures_total (\d+)$", self.site.gateway.metrics(), re.M)
+        found = re.search(r"^mcp_gateway_limit_store_failures_total (\d+)$", self.site.gateway.control.metrics(), re.M)
         assert found is not None
         return int(found[1])
 

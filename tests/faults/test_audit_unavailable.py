@@ -44,8 +44,8 @@ async def test_what_may_change_something_is_refused(tmp_path: Path, era: Era) ->
         looking = await agent(f"{gateway.url}/servers/look/mcp", era)
         assert "result" in await looking.call("ok")
         assert evil.calls("ok") == 2
-        assert f'{WORD}{{outcome="refused"}} 1' in gateway.here.gateway.metrics()
-        assert "mcp_gateway_audit_failing 1" in gateway.here.gateway.metrics()
+        assert f'{WORD}{{outcome="refused"}} 1' in gateway.here.gateway.control.metrics()
+        assert "mcp_gateway_audit_failing 1" in gateway.here.gateway.control.metrics()
     [refused] = [each for each in gateway.lines.records if each.get("outcome") == "refused"]
     assert refused["reason"] == "audit_unavailable"
 
@@ -54,4 +54,4 @@ async def test_or_let_through_and_counted(tmp_path: Path) -> None:
     async with site(tmp_path, "modern", "allow") as (gateway, here, evil):
         assert "result" in await here.call("ok")
         assert evil.calls("ok") == 2
-        assert f'{WORD}{{outcome="allowed"}} 1' in gateway.here.gateway.metrics()
+        assert f'{WORD}{{outcome="allowed"}} 1' in gateway.here.gateway.control.metrics()

@@ -29,8 +29,8 @@ def refusal(answer: Answer) -> dict[str, Any]:
 
 def shown(here: Site, name: str) -> tuple[int, int]:
     """Calls under way and calls that wait, as the control plane shows them in both places."""
-    found = next(server for server in here.gateway.servers() if server["name"] == name)
-    metrics = here.gateway.metrics()
+    found = next(server for server in here.gateway.control.servers() if server["name"] == name)
+    metrics = here.gateway.control.metrics()
     for state in ("in_use", "waiting"):
         assert f'mcp_gateway_server_places_{state}{{server="{name}"}} {found[state]}\n' in metrics
     return found["in_use"], found["waiting"]
@@ -57,7 +57,7 @@ async def test_a_composition_has_its_places_and_a_queue_before_them(tmp_path: Pa
             await eventually("two are under way", lambda: one.calls("gate") + two.calls("gate") == 2)
             assert shown(here, "narrow") == (2, 8)
             assert (await ask(other, "one_ok", {"n": 1})).message["result"], "its queue is no one else's"
-            assert "in_use" not in next(each for each in here.gateway.servers() if each["name"] == "wide")
+            assert "in_use" not in next(each for each in here.gateway.control.servers() if each["name"] == "wide")
             one.gate.set()
             two.gate.set()
             answers = await asyncio.gather(*(call for call in calls if call not in refused))
@@ -76,7 +76,10 @@ async def test_a_composition_that_waits_holds_no_place_of_an_upstream(tmp_path: 
             await eventually("four wait", lambda: shown(here, "narrow") == (1, 4))
             await eventually("one is under way", lambda: evil.calls("gate") == 1)
             assert (await ask(other, "ok", {"n": 1})).message["result"]
-            assert (here.gateway.upstreams()[0]["in_use"], here.gateway.upstreams()[0]["waiting"]) == (1, 0)
+            assert (here.gateway.control.upstreams()[0]["in_use"], here.gateway.control.upstreams()[0]["waiting"]) == (
+                1,
+                0,
+            )
             evil.gate.set()
             assert {text(answer) for answer in await asyncio.gather(*held)} == {"through the gate"}
 
@@ -124,4 +127,4 @@ async def test_a_reload_keeps_calls_counted_and_applies_another_limit_at_once(tm
             assert shown(here, "main") == (0, 0)
             write(tmp_path, upstreams, servers(), {})
             assert (await here.gateway.reload()).ok
-            assert "mcp_gateway_server_places_in_use{" not in here.gateway.metrics()
+            assert "mcp_gateway_server_places_in_use{" not in here.gateway.control.metrics()

@@ -27,7 +27,7 @@ async def test_a_store_that_is_down_at_boot_is_used_once_it_is_there(tmp_path: P
     with redis_server(tmp_path) as server:
         server.stop()
         async with limited(tmp_path, server.url.reveal()) as here:
-            assert here.site.gateway.ready() == (True, "ready")
+            assert here.site.gateway.control.ready() == (True, "ready")
             await here.away()
             server.start()
             await here.back()
@@ -141,7 +141,7 @@ async def test_a_store_that_wants_another_password_counts_as_away(tmp_path: Path
             await here.away()
             await redis.config_set("requirepass", server.password)
             await here.back()
-        assert server.password not in str(here.site.lines.records) + here.site.gateway.metrics()
+        assert server.password not in str(here.site.lines.records) + here.site.gateway.control.metrics()
 
 
 @pytest.mark.parametrize("gone", ["data", "scripts"])

@@ -89,7 +89,9 @@ async def test_a_call_that_waited_until_its_deadline_is_never_sent(tmp_path: Pat
             held = asyncio.ensure_future(ask(patient, "gate"))
             await seen(evil, "gate", 1)
             data(await ask(hasty, "ok"), 50400, "upstream_timeout")
-            assert here.gateway.upstreams()[0]["breaker"] == "closed", "waiting here is no fault of the upstream"
+            assert here.gateway.control.upstreams()[0]["breaker"] == "closed", (
+                "waiting here is no fault of the upstream"
+            )
             evil.gate.set()
             assert (await held).message["result"]
             assert evil.calls("ok") == 0
@@ -102,9 +104,9 @@ async def test_a_call_that_was_given_up_while_it_waited_is_never_sent(tmp_path: 
         held = asyncio.ensure_future(ask(client, "gate"))
         await seen(evil, "gate", 1)
         async with client.under_way(client.calling("ok")) as second:
-            await eventually("it waits", lambda: here.gateway.upstreams()[0]["waiting"] == 1)
+            await eventually("it waits", lambda: here.gateway.control.upstreams()[0]["waiting"] == 1)
             second.reset()
-            await eventually("it no longer waits", lambda: here.gateway.upstreams()[0]["waiting"] == 0)
+            await eventually("it no longer waits", lambda: here.gateway.control.upstreams()[0]["waiting"] == 0)
         evil.gate.set()
         assert (await held).status == 200
         assert echoed(await ask(client, "ok", {"n": 3})) == {"n": 3}
@@ -121,17 +123,17 @@ async def test_a_failing_upstream_is_left_alone_and_then_tried_once(tmp_path: Pa
         client = await agent(here.url(), era)
         for _ in range(3):
             data(await ask(client, "reset_before_headers"), 50200, "upstream_unavailable")
-        assert here.gateway.upstreams()[0]["breaker"] == "open"
+        assert here.gateway.control.upstreams()[0]["breaker"] == "open"
         for _ in range(20):
             data(await ask(client, "ok"), 50200, "upstream_unavailable")
         assert evil.calls("ok") == 0, "nothing reaches an upstream whose breaker is open"
-        await eventually("it cooled down", lambda: here.gateway.upstreams()[0]["breaker"] == "half-open")
+        await eventually("it cooled down", lambda: here.gateway.control.upstreams()[0]["breaker"] == "half-open")
         probes = [asyncio.ensure_future(ask(client, "gate")) for _ in range(5)]
         await eventually("all but one are refused", lambda: sum(probe.done() for probe in probes) == 4)
         assert evil.calls("gate") == 1
         evil.gate.set()
         await asyncio.gather(*probes)
-        assert here.gateway.upstreams()[0]["breaker"] == "closed"
+        assert here.gateway.control.upstreams()[0]["breaker"] == "closed"
         assert echoed(await ask(client, "ok", {"n": 1})) == {"n": 1}
 
 
@@ -140,9 +142,9 @@ async def test_a_probe_that_fails_opens_the_breaker_again(tmp_path: Path) -> Non
     async with EvilMCP() as evil, site(tmp_path, {"evil": {"url": evil.url, "breaker": breaker}}) as here:
         client = await agent(here.url(), "modern")
         await ask(client, "reset_mid_body")
-        await eventually("it cooled down", lambda: here.gateway.upstreams()[0]["breaker"] == "half-open")
+        await eventually("it cooled down", lambda: here.gateway.control.upstreams()[0]["breaker"] == "half-open")
         await ask(client, "reset_mid_body")
-        assert here.gateway.upstreams()[0]["breaker"] == "open"
+        assert here.gateway.control.upstreams()[0]["breaker"] == "open"
         assert evil.calls("reset_mid_body") == 2
 
 
@@ -152,7 +154,7 @@ async def test_an_upstream_that_answers_with_errors_is_not_left_alone(tmp_path: 
         client = await agent(here.url(), "modern")
         for tool in ("rpc_error", "tool_error", "status_429") * 3:
             await ask(client, tool)
-        assert here.gateway.upstreams()[0]["breaker"] == "closed"
+        assert here.gateway.control.upstreams()[0]["breaker"] == "closed"
         assert evil.calls() == 9
 
 
@@ -227,7 +229,7 @@ async def calm(folder: Path, **upstream: Any) -> AsyncIterator[tuple[Site, EvilM
         await eventually("no request is left", lambda: here.gateway.drain.count == 0)
         await eventually("no connection is in use", lambda: here.pool("evil").active == 0)
         assert here.pool("evil").waiting == 0
-        assert "mcp_gateway_requests_in_flight 0\n" in here.gateway.metrics()
+        assert "mcp_gateway_requests_in_flight 0\n" in here.gateway.control.metrics()
         await eventually("no task, no descriptor is left", lambda: _within(here.footprint(evil), before))
         for era in ERAS:
             assert echoed(await ask(await agent(here.url(), era), "ok", {"n": 1})) == {"n": 1}

@@ -108,13 +108,13 @@ async def test_who_listens_is_told_when_policies_change_what_is_listed(tmp_path:
 
 async def test_a_reload_puts_policies_in_force_with_the_configuration(tmp_path: Path, ledger: Server) -> None:
     async with site(tmp_path, ledger, PERMIT_POST) as here:
-        before = here.gateway.snapshot()["version"]
+        before = here.gateway.control.snapshot()["version"]
         here.write(NO_USD + 'when { context.input has currency && context.input.currency == "USD" };', "more.cedar")
         assert (await here.gateway.reload()).ok
-        assert here.gateway.snapshot()["version"] != before
+        assert here.gateway.control.snapshot()["version"] != before
         refused = await here.desk.call("query_balance", {"currency": "USD"})
         assert refused.message["error"]["data"]["policies"] == ["no-dollars"]
-        assert here.last["snapshot"] == here.gateway.snapshot()["version"]
+        assert here.last["snapshot"] == here.gateway.control.snapshot()["version"]
         assert not (await here.desk.call("query_balance", {"currency": "EUR"})).result["isError"]
 
 
@@ -142,7 +142,7 @@ async def test_a_wrong_policy_is_not_loaded_and_the_last_good_ones_stay(
     tmp_path: Path, ledger: Server, text: str, complaint: str
 ) -> None:
     async with site(tmp_path, ledger, PERMIT_POST) as here:
-        before = here.gateway.snapshot()["version"]
+        before = here.gateway.control.snapshot()["version"]
         here.write(text)
         reloaded = await here.gateway.reload()
         assert not reloaded.ok and reloaded.snapshot == before

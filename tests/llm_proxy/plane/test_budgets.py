@@ -47,7 +47,7 @@ async def test_calls_use_up_what_completions_then_miss_and_a_webhook_hears_of_it
             answers = [await here.call("ok") for _ in range(4)]
             completion = await complete(gateway)
             await gateway.here.gateway._standing.llm.alerts.sent()
-            metrics = gateway.here.gateway.metrics()
+            metrics = gateway.here.gateway.control.metrics()
     refused = [answer["error"] for answer in answers if "error" in answer]
     assert len(refused) == 2 and evil.calls("ok") == 2, "the completion has a share of the third dollar"
     assert (refused[0]["code"], refused[0]["data"]["reason"]) == (42901, "budget_exhausted")
