@@ -8,13 +8,14 @@ import time
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mcp_gateway.admin.figures import figures, shown, total
 from mcp_gateway.cli.state import day, settings_of, timestamp, with_state
 from mcp_gateway.cli.words import count, print_json, printable
 from mcp_gateway.envelopes.observability.ledger.usage import BUILT_IN, Group, Sums, UnknownKey, since_hour, usage
@@ -59,8 +60,8 @@ def _print_json(keys: Sequence[str], begin: float, found: Sequence[Group]) -> No
         {
             "by": keys,
             "since": timestamp(begin),
-            "groups": [{"keys": dict(zip(keys, group.keys, strict=True)), **_figures(group.sums)} for group in found],
-            "total": _figures(_total(found)),
+            "groups": [shown(keys, group) for group in found],
+            "total": figures(total(found)),
         }
     )
 
@@ -69,8 +70,8 @@ def _print_csv(keys: Sequence[str], found: Sequence[Group]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([*keys, *_FIGURES])
     for group in found:
-        figures = _figures(group.sums) | {"cost_usd": _dollars(group.sums)}
-        writer.writerow([*(_inert(key or "") for key in group.keys), *(figures[name] for name in _FIGURES)])
+        cells = figures(group.sums) | {"cost_usd": _dollars(group.sums)}
+        writer.writerow([*(_inert(key or "") for key in group.keys), *(cells[name] for name in _FIGURES)])
 
 
 def _print_table(keys: Sequence[str], begin: float, found: Sequence[Group]) -> None:
@@ -84,12 +85,12 @@ def _print_table(keys: Sequence[str], begin: float, found: Sequence[Group]) -> N
         table.add_column(title, justify="right")
     for group in found:
         table.add_row(*(Text(printable(key or "–")) for key in group.keys), *_columns(group.sums))
-    total = _total(found)
-    table.add_row("Total", *[""] * (len(keys) - 1), *_columns(total))
+    together = total(found)
+    table.add_row("Total", *[""] * (len(keys) - 1), *_columns(together))
     Console(highlight=False, soft_wrap=True).print(table)
     typer.echo(f"Since {day(begin)} UTC.", err=True)
-    if total.unpriced:
-        typer.echo(f"The price of {count(total.unpriced, 'attempt')} is not known: counted as nothing.", err=True)
+    if together.unpriced:
+        typer.echo(f"The price of {count(together.unpriced, 'attempt')} is not known: counted as nothing.", err=True)
 
 
 def _columns(sums: Sums) -> tuple[str, ...]:
@@ -102,17 +103,6 @@ def _columns(sums: Sums) -> tuple[str, ...]:
     )
 
 
-def _figures(sums: Sums) -> dict[str, Any]:
-    return {
-        "requests": sums.requests,
-        "attempts": sums.attempts,
-        "input_tokens": sums.input,
-        "output_tokens": sums.output,
-        "cost_usd": sums.cost / NANO,
-        "unpriced": sums.unpriced,
-    }
-
-
 def _dollars(sums: Sums) -> str:
     """All nine decimals: a sum of these is exact."""
     return f"{Decimal(sums.cost) / NANO:.9f}"
@@ -121,10 +111,6 @@ def _dollars(sums: Sums) -> str:
 def _inert(text: str) -> str:
     """What callers wrote is text in a spreadsheet, too, and never a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-def _total(found: Sequence[Group]) -> Sums:
-    return sum((group.sums for group in found), Sums())
 
 
 def _seconds(text: str) -> float:

@@ -8,6 +8,10 @@ from typing import Any
 
 import orjson
 
+from mcp_gateway.core.plural import count
+
+__all__ = ["count", "print_json", "printable"]
+
 
 def printable(text: str) -> str:
     """`text` without control characters, with which a file could write over other lines of a terminal."""
@@ -17,8 +21,3 @@ def printable(text: str) -> str:
 def print_json(facts: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
     sys.stdout.write(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode() + "\n")
-
-
-def count(number: int, word: str, words: str = "") -> str:
-    """`number` things, in the singular or the plural: `words`, else `word` with an s."""
-    return f"{number} {word if number == 1 else words or word + 's'}"

@@ -16,11 +16,10 @@ from typing import Any, Final
 
 import httpx
 
-from mcp_gateway.cli.explain.command import lines
-from mcp_gateway.cli.explain.story import tell
+from mcp_gateway.admin.explain.look import story_of
+from mcp_gateway.admin.explain.story import lines
 from mcp_gateway.cli.recording import PURPOSE
 from mcp_gateway.core.sign import Signer
-from mcp_gateway.envelopes.observability.audit.find import introduced, of_request
 from mcp_gateway.envelopes.observability.audit.verify import verify
 from tests.llm_proxy.double.faults import Fault429, Fault500
 from tests.llm_proxy.double.question import Says
@@ -176,10 +175,8 @@ CASES: Final[tuple[tuple[str, Callable[[Site], Awaitable[None]]], ...]] = (
 
 def explained(audit: Path, request_id: str) -> str:
     """What the command prints, with all that differs from one run to the next made the same."""
-    records = of_request(audit, request_id)
-    assert records, request_id
-    who = next((each["asked"]["who"] for each in records if "asked" in each), None)
-    story = tell(request_id, records, None if who is None else introduced(audit, who, records[-1]["chain"]))
+    story = story_of(audit, request_id)
+    assert story is not None, request_id
     text = "\n".join(lines(story))
     for pattern, same in (
         (r"\b[0-9a-f]{12}-[0-9a-f]+\b", "5e0c1f3a9b27-4d"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,25 +78,45 @@ class UnknownKey(ValueError):
     """There can be no such key."""
 
 
+class TooMany(ValueError):
+    """There are more groups than were wanted."""
+
+
 def since_hour(seconds: float) -> float:
     """The beginning of the hour that a moment is in: what sums of hours can be asked for."""
     return seconds // HOUR * HOUR
 
 
-async def usage(database: Database, *, tenant: str, by: Sequence[str], since: float) -> list[Group]:
+async def usage(
+    database: Database,
+    *,
+    tenant: str,
+    by: Sequence[str],
+    since: float,
+    until: float | None = None,
+    most: int | None = None,
+) -> list[Group]:
     """What was used since the hour that `since` (Unix seconds) is in, the most expensive first.
 
-    Raises `UnknownKey`, `IdentityUnavailable`.
+    With `until`, up to the end of the hour in which the moment before it is. `most` is how many groups may be there.
+    Raises `UnknownKey`, `TooMany`, `IdentityUnavailable`.
     """
     parts = [_part(key) for key in by]
     columns = [column for part in parts for column in part.columns]
     query = select(*columns, *(func.sum(SPEND.c[name]) for name in _SUMS))
     query = query.where(SPEND.c.tenant == tenant, SPEND.c.hour >= int(since // HOUR))
+    if until is not None:
+        query = query.where(SPEND.c.hour < math.ceil(until / HOUR))
+    if most is not None:
+        query = query.limit(most + 1)
     # By position: to PostgreSQL an expression with a parameter is another one when it is written twice.
     query = query.group_by(*(text(str(position)) for position in range(1, len(columns) + 1)))
     found = await database.read(lambda on: on.execute(query))
+    rows = found.all()
+    if most is not None and len(rows) > most:
+        raise TooMany(f"more than {most} groups")
     groups: dict[tuple[str | None, ...], Sums] = {}
-    for row in found.all():
+    for row in rows:
         values = iter(row)
         keys = tuple(part.show(*(next(values) for _ in part.columns)) for part in parts)
         # Without groups there is one row, of nothing where there is nothing.

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mcp_gateway.cli.explain.attempts import attempts, dollars
-from mcp_gateway.cli.words import count
+from mcp_gateway.admin.explain.attempts import attempts, dollars
+from mcp_gateway.core.plural import count
 
 Fields = Mapping[str, Any]
 Step = tuple[str, str]
@@ -212,3 +212,16 @@ def records_told(story: Story) -> str:
     """Where the records stand."""
     places = [f"{each.get('chain')} seq {each.get('seq')}" for each in story.records]
     return f"{count(len(places), 'record')}: {', '.join(places)}"
+
+
+def lines(story: Story) -> list[str]:
+    """The story as people read it."""
+    steps = [("Request", story.request_id), *story.steps, ("Record", records_told(story))]
+    width = max(len(about) for about, _ in steps)
+    return [f"{about:<{width}}  {told}" for about, told in steps]
+
+
+def facts(story: Story) -> dict[str, Any]:
+    """The story as programs read it, with the records that tell it."""
+    steps = [{"about": about, "said": told} for about, told in story.steps]
+    return {"request_id": story.request_id, "ended": story.ended, "steps": steps, "records": list(story.records)}

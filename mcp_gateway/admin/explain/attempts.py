@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from mcp_gateway.cli.words import count
+from mcp_gateway.core.plural import count
 from mcp_gateway.envelopes.policy.budgets.rules import NANO
 
 
