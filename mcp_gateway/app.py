@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -12,13 +13,14 @@ import structlog
 from mcp_gateway import __version__, models
 from mcp_gateway.admin.api import build as build_admin
 from mcp_gateway.admin.control import Reloaded
+from mcp_gateway.admin.guard import Entrance, Guard
 from mcp_gateway.calls.inventory import Change, InventoryChanged
 from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.catalog.diff import changes as changed_lists
 from mcp_gateway.compose import Snapshot, Standing, catalogs, limits, snapshot
 from mcp_gateway.control_plane import ControlPlane
 from mcp_gateway.core.asgi.drain import Drain
-from mcp_gateway.core.asgi.hosts import AllowedOrigins, CheckHost
+from mcp_gateway.core.asgi.hosts import AllowedOrigins
 from mcp_gateway.core.asgi.inflight import InFlight
 from mcp_gateway.core.asgi.types import App
 from mcp_gateway.core.egress.addresses import Allowed
@@ -28,6 +30,7 @@ from mcp_gateway.core.live import Live
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.seal import Sealer
 from mcp_gateway.core.strictjson import JsonLimits
+from mcp_gateway.envelopes.identity.protected import ProtectedResource
 from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
 from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.envelopes.observability.record import Audit, Trace
@@ -194,11 +197,27 @@ class Gateway:
 
     def control_plane(self, *, port: int | None = None) -> App:
         """The control plane's ASGI app."""
-        admin = self.settings.server.admin
+        settings = self.settings
+        admin = settings.server.admin
         bound = admin.port if port is None else port
-        allowed = AllowedOrigins.derive(f"http://{_bracketed(admin.host)}:{bound}", listen=(admin.host, bound))
-        shown = self._standing.telemetry.terms.prometheus
-        return CheckHost(build_admin(self.control, version=__version__, metrics=shown), allowed)
+        allowed = AllowedOrigins.derive(admin.base_url_at(bound), admin.allowed_hosts, listen=(admin.host, bound))
+        uri = admin.audience_at(bound)
+        app = build_admin(
+            self.control,
+            version=__version__,
+            metrics=self._standing.telemetry.terms.prometheus,
+            record=settings.telemetry.audit.path,
+        )
+        entrance = partial(self._entrance, ProtectedResource(uri, "Control plane"))
+        return Guard(app, allowed, entrance=entrance, on_loopback=admin.on_loopback)
+
+    def _entrance(self, resource: ProtectedResource) -> Entrance | None:
+        """How callers get into the control plane, by the configuration in force."""
+        auth, door = self.settings.server.admin.auth, self._identity.control_door
+        if auth is None:
+            return None
+        assert door is not None  # a reload neither adds nor takes away `auth`
+        return Entrance(door, resource, auth.roles, auth.metrics == "open")
 
     def _offer_now(self, server: str) -> Offer | None:
         return self._live.current.offers.get(server)
@@ -331,7 +350,3 @@ class Gateway:
 def report_defect(request_id: str, error: Exception) -> None:
     """A defect of ours met by a request: the client gets its id, the log gets the traceback."""
     structlog.get_logger("gateway").error("internal error", request_id=request_id, exc_info=error)
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

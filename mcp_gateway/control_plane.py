@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from mcp_gateway.core.asgi.inflight import InFlight
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.named import named
 from mcp_gateway.envelopes.identity.stores import GrantKey
+from mcp_gateway.envelopes.observability.ledger.usage import Group, usage
 from mcp_gateway.identify import Identity
 from mcp_gateway.ingress.sessions import Sessions
 from mcp_gateway.methods.access import Access, seen
@@ -50,6 +51,10 @@ class ControlPlane:
 
     def servers(self) -> list[dict[str, Any]]:
         return inspection.servers(self.live.current.catalogs, self.standing.server_places)
+
+    def server(self, name: str) -> dict[str, Any] | None:
+        catalog = self.live.current.catalogs.get(name)
+        return None if catalog is None else inspection.server(catalog, self.standing.server_places)
 
     def upstreams(self) -> list[dict[str, Any]]:
         standing = self.standing
@@ -88,13 +93,20 @@ class ControlPlane:
     async def reload(self) -> Reloaded:
         return await self.reload_now()
 
-    async def connections(self, principal: str | None, upstream: str | None) -> list[dict[str, Any]]:
-        found = await self.identity.connections.list(principal=principal, upstream=upstream)
+    async def connections(
+        self, principal: str | None, upstream: str | None, *, after: tuple[str, str] | None, most: int
+    ) -> list[dict[str, Any]]:
+        begin = None if after is None else GrantKey(*after)
+        found = await self.identity.connections.list(principal=principal, upstream=upstream, after=begin, most=most)
         return [asdict(connection) for connection in found]
 
     async def disconnect(self, principal: str, upstream: str) -> dict[str, Any] | None:
         done = await self.identity.connections.disconnect(GrantKey(principal, upstream))
         return None if done is None else {**asdict(done.key), "revocation": done.revocation}
+
+    async def usage(self, by: Sequence[str], *, since: float, until: float | None, most: int) -> list[Group]:
+        tenant = self.live.current.settings.state.tenant
+        return await usage(self.identity.state.database, tenant=tenant, by=by, since=since, until=until, most=most)
 
     def identities(self) -> list[str]:
         policies = self.live.current.policies

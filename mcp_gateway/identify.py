@@ -81,6 +81,10 @@ class Identity:
         self._closing: set[asyncio.Task[None]] = set()
         door, logins = self._doorway(gateway.identity)
         self._door = door
+        self._guarded = gateway.server.admin.auth is not None
+        self.control_door = self._door_of_control(gateway.identity)
+        """Where tokens for the control plane are shown; None where it asks for none."""
+
         self._refused = 0
         self.door: Live[Doorway] = Live(door)
         self._logins.swap(logins)
@@ -123,16 +127,17 @@ class Identity:
             self._logins.swap(logins)
             self.door.swap(door)
             old, self._door = self._door, door
-            self._refused += old.refused
-            task = asyncio.get_running_loop().create_task(old.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._retire(old)
+            control, self.control_door = self.control_door, self._door_of_control(identity)
+            if control is not None:
+                self._retire(control)
         self._targets.swap(self._targets_of(settings))
 
     def counters(self) -> Mapping[str, int]:
         """What has been counted since the start, by the name of the metric."""
+        doors = (self._door, self.control_door)
         return {
-            "mcp_gateway_tokens_refused_total": self._refused + self._door.refused,
+            "mcp_gateway_tokens_refused_total": self._refused + sum(door.refused for door in doors if door is not None),
             "mcp_gateway_lease_store_failures_total": self._lease.failures,
         }
 
@@ -140,7 +145,8 @@ class Identity:
         """Let go of everything, revocations on their way excepted, which get a moment."""
         await self.connections.close()
         await self.credentialing.close()
-        await asyncio.gather(self._door.close(), *self._closing)
+        doors = (self._door, self.control_door)
+        await asyncio.gather(*(door.close() for door in doors if door is not None), *self._closing)
         await asyncio.gather(self.fetcher.close(), self._lease.close(), self.state.close())
 
     # ------------------------------------------------------------------ from settings
@@ -154,6 +160,20 @@ class Identity:
             if spec.login is not None
         }
         return Door(Verify(issuers, accounts), anonymous=self._anonymous), MappingProxyType(logins)
+
+    def _door_of_control(self, identity: IdentitySettings) -> Door | None:
+        """The door of the control plane: `audiences` of an issuer are those of the data plane, and none of its own."""
+        if not self._guarded:
+            return None
+        issuers = [Issuer(spec.model_copy(update={"audiences": ()}), self.fetcher) for spec in identity.issuers]
+        return Door(Verify(issuers, self.state.accounts if identity.virtual_accounts else None), anonymous=False)
+
+    def _retire(self, door: Door) -> None:
+        """Let `door` end what it is about, in its own time."""
+        self._refused += door.refused
+        task = asyncio.get_running_loop().create_task(door.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def _login(self, spec: IssuerSettings, login: LoginSettings, issuer: Issuer) -> Login:
         return Login(

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from time import monotonic
 from typing import Any
 
+from mcp_gateway.calls.kinds import ToolBinding
 from mcp_gateway.catalog.catalog import Catalog, SourceReport
 from mcp_gateway.catalog.pin_diff import differences, visible
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
@@ -24,21 +25,21 @@ from mcp_gateway.upstream.health import Health
 
 def servers(catalogs: Mapping[str, Catalog], places: Mapping[str, Places]) -> list[dict[str, Any]]:
     """The virtual servers, what each source contributes, and the calls under way where those are limited."""
-    return [
-        {
-            "name": name,
-            "path": f"/servers/{name}/mcp",
-            "title": catalog.title,
-            "tools": len(catalog.tools),
-            "prompts": len(catalog.prompts),
-            "resources": len(catalog.resources),
-            "templates": len(catalog.templates),
-            "sources": [_source(source) for source in catalog.sources],
-            "problems": [str(problem) for problem in catalog.problems],
-            **(_in_use(places[name]) if name in places else {}),
-        }
-        for name, catalog in catalogs.items()
-    ]
+    return [_summary(catalog, places) for catalog in catalogs.values()]
+
+
+def server(catalog: Catalog, places: Mapping[str, Places]) -> dict[str, Any]:
+    """One virtual server with everything that it offers, by the names that agents see and those of the upstream."""
+    return {
+        **_summary(catalog, places),
+        "digest": catalog.digest,
+        "instructions": catalog.instructions,
+        "tool_list": [_tool(tool) for tool in catalog.tools.values()],
+        "prompt_list": [_named(each.name, each.upstream, each.upstream_name) for each in catalog.prompts.values()],
+        "resource_list": [_named(each.uri, each.upstream, each.uri) for each in catalog.resources.values()],
+        "template_list": [_named(each.template, each.upstream, each.template) for each in catalog.templates],
+        "quarantined": sorted(catalog.quarantined),
+    }
 
 
 def upstreams(
@@ -52,7 +53,7 @@ def upstreams(
     return [
         {
             **asdict(each),
-            "breaker": circuits[name].state(now) if name in circuits else "closed",
+            **_circuit(circuits.get(name), now),
             **(_in_use(places[name]) if name in places else {"in_use": 0, "waiting": 0}),
             **_pinned(held.get(name)),
         }
@@ -194,6 +195,55 @@ def _label(value: str) -> str:
     """What an admin wrote, as the format wants a label's value: three characters escaped, no others."""
     escaped = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return escaped.encode("utf-8", "replace").decode()
+
+
+def _summary(catalog: Catalog, places: Mapping[str, Places]) -> dict[str, Any]:
+    name = catalog.server
+    return {
+        "name": name,
+        "path": f"/servers/{name}/mcp",
+        "title": catalog.title,
+        "tools": len(catalog.tools),
+        "prompts": len(catalog.prompts),
+        "resources": len(catalog.resources),
+        "templates": len(catalog.templates),
+        "sources": [_source(source) for source in catalog.sources],
+        "problems": [str(problem) for problem in catalog.problems],
+        **(_in_use(places[name]) if name in places else {}),
+    }
+
+
+def _tool(tool: ToolBinding) -> dict[str, Any]:
+    title = tool.definition.get("title")
+    return {
+        **_named(tool.name, tool.upstream, tool.upstream_name),
+        "title": title if isinstance(title, str) else None,
+        "read_only": tool.read_only,
+        "destructive": tool.destructive,
+        "idempotent": tool.idempotent,
+        "open_world": tool.open_world,
+        "scopes": list(tool.scopes),
+        "tags": list(tool.tags),
+        "cost_usd": tool.cost,
+    }
+
+
+def _named(name: str, upstream: str, upstream_name: str) -> dict[str, Any]:
+    return {"name": name, "upstream": upstream, "upstream_name": upstream_name}
+
+
+def _circuit(circuit: Circuit | None, now: float) -> dict[str, Any]:
+    """The breaker, and what the last failure was that it counted."""
+    if circuit is None:
+        return {"breaker": "closed", "breaker_opened": 0, "failures": 0, "last_error": None, "last_error_at": None}
+    error, at = circuit.last_error or (None, None)
+    return {
+        "breaker": circuit.state(now),
+        "breaker_opened": circuit.opened,
+        "failures": circuit.failures,
+        "last_error": error,
+        "last_error_at": at,
+    }
 
 
 def _in_use(places: Places) -> dict[str, int]:

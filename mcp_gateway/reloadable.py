@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.catalog.findings import Severity
 from mcp_gateway.core.errors import ConfigurationError, Problem
+from mcp_gateway.settings.server import ServerSettings
 from mcp_gateway.settings.settings import Settings
 from mcp_gateway.settings.state import StateSettings
 
@@ -26,7 +27,7 @@ def refuse_conflicts(compiled: Mapping[str, Catalog]) -> None:
 def refuse_rebinding(old: Settings, new: Settings) -> None:
     """Some is fixed at start: changing it needs a restart, and saying so beats ignoring it."""
     fixed = (
-        ("server", old.server, new.server),
+        ("server", _fixed_server(old.server), _fixed_server(new.server)),
         ("state", _fixed_state(old.state), _fixed_state(new.state)),
         ("egress", old.gateway.egress, new.gateway.egress),
         ("telemetry.audit", old.telemetry.audit, new.telemetry.audit),
@@ -38,6 +39,11 @@ def refuse_rebinding(old: Settings, new: Settings) -> None:
     ]
     if problems:
         raise ConfigurationError(problems)
+
+
+def _fixed_server(server: ServerSettings) -> ServerSettings:
+    # Who may ask the control plane is asked anew for each request; where it listens, and for whom tokens are, is not.
+    return server.model_copy(update={"admin": server.admin.model_copy(update={"auth": server.admin.auth is not None})})
 
 
 def _fixed_state(state: StateSettings) -> tuple[object, ...]:

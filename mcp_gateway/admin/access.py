@@ -9,7 +9,7 @@ from fastapi import FastAPI, Query
 from fastapi.responses import JSONResponse
 
 from mcp_gateway.admin.control import Control
-from mcp_gateway.core.named import UnknownPrincipal
+from mcp_gateway.admin.shapes import Problem
 
 
 def access_routes(app: FastAPI, control: Control) -> None:
@@ -19,7 +19,13 @@ def access_routes(app: FastAPI, control: Control) -> None:
     async def identities() -> list[str]:
         return control.identities()
 
-    @app.get("/api/access", tags=["access"], summary="What a principal sees of every virtual server")
+    @app.get(
+        "/api/access",
+        tags=["access"],
+        summary="What a principal sees of every virtual server",
+        response_model=dict[str, Any],
+        responses={404: {"model": Problem, "description": "Nobody can be called that"}},
+    )
     async def access(
         who: Annotated[str, Query(alias="as", description="'corp|alice', 'virtual_account:ci', 'team:x', 'anybody'")],
         team: Annotated[Sequence[str], Query()] = (),
@@ -31,10 +37,7 @@ def access_routes(app: FastAPI, control: Control) -> None:
         for each in claim:
             name, _, value = each.partition("=")
             claims.setdefault(name, []).append(value)
-        try:
-            found: dict[str, Any] = await control.access(
-                who, teams=tuple(team), scopes=tuple(scope), email=email, claims=claims
-            )
-        except UnknownPrincipal as error:
-            return JSONResponse({"detail": str(error)}, status_code=404)
+        found: dict[str, Any] = await control.access(
+            who, teams=tuple(team), scopes=tuple(scope), email=email, claims=claims
+        )
         return JSONResponse(found)

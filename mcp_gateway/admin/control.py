@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from mcp_gateway.envelopes.observability.ledger.usage import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class Control(Protocol):
         """The virtual servers, and what each source contributes."""
         ...
 
+    def server(self, name: str) -> dict[str, Any] | None:
+        """One of them with everything that it offers, by name; None where there is no such server."""
+        ...
+
     def upstreams(self) -> list[dict[str, Any]]:
         """The upstreams and how they are."""
         ...
@@ -47,12 +53,21 @@ class Control(Protocol):
         """Read the configuration again and swap it in whole, or keep the running one."""
         ...
 
-    async def connections(self, principal: str | None, upstream: str | None) -> list[dict[str, Any]]:
-        """Who has connected accounts where; of one principal or upstream where that is given. No secrets."""
+    async def connections(
+        self, principal: str | None, upstream: str | None, *, after: tuple[str, str] | None, most: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """Who has connected accounts where; of one principal or upstream where that is given. No secrets.
+
+        In the order of principals and upstreams, those `after` one of each. Raises `IdentityUnavailable`.
+        """
         ...
 
     async def disconnect(self, principal: str, upstream: str) -> dict[str, Any] | None:
         """Delete a connection and begin its revocation; what was done, None if there is no such connection."""
+        ...
+
+    async def usage(self, by: Sequence[str], *, since: float, until: float | None, most: int) -> Sequence[Group]:
+        """What was used, the most expensive first. Raises `UnknownKey`, `TooMany`, `IdentityUnavailable`."""
         ...
 
     def identities(self) -> list[str]:

@@ -1,39 +1,16 @@
-"""What this version does not enforce yet. Pure.
+"""What is written and has no effect, and what is silently absent. Pure.
 
-A section that parses but has no effect would be believed. Where believing it is unsafe it is an error;
-elsewhere a notice. Each rule goes when the stage that it speaks of exists.
+A section that parses but has no effect would be believed: each is a notice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
-from mcp_gateway.core.errors import Problem
-from mcp_gateway.settings.addresses import is_loopback
-from mcp_gateway.settings.documents import Document
 from mcp_gateway.settings.gateway import GatewaySettings
 from mcp_gateway.settings.governance import PolicySettings
 from mcp_gateway.settings.upstreams import HttpUpstream
 from mcp_gateway.settings.virtual_servers import VirtualServerSettings
-
-NOT_HERE: Final = "not available in this version"
-
-
-def refused(gateway: Document[GatewaySettings]) -> Iterator[Problem]:
-    """Problems with everything that would be unsafe to accept and not enforce."""
-    settings = gateway.model
-    if settings is not None:
-        yield from _refused_listeners(gateway, settings)
-
-
-def _refused_listeners(gateway: Document[GatewaySettings], settings: GatewaySettings) -> Iterator[Problem]:
-    if not is_loopback(settings.server.admin.host):
-        yield gateway.problem(
-            ("server", "admin", "host"),
-            f"a control plane on another interface than loopback is {NOT_HERE}: it has no login",
-            "listen on 127.0.0.1",
-        )
 
 
 def notices(
@@ -57,6 +34,9 @@ def notices(
         yield "No tools.lock: what upstreams say of their tools is believed. `mcp-gateway lock` pins it."
     if gateway.server.base_url.startswith("http:") and not gateway.server.public_on_loopback:
         yield "server.public_url is plain http: credentials of callers can be read on the way."
+    admin = gateway.server.admin
+    if admin.auth is not None and (admin.public_url or "").startswith("http:") and not admin.public_on_loopback:
+        yield "server.admin.public_url is plain http: credentials of admins can be read on the way."
     yield from _unconnectable(gateway)
     yield from _labels(gateway)
     for server in servers:

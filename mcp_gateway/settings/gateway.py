@@ -69,6 +69,52 @@ class GatewaySettings(Model):
         return self
 
     @model_validator(mode="after")
+    def _admins_are_somebody(self) -> GatewaySettings:
+        auth = self.server.admin.auth
+        if auth is None:
+            return self
+        if not self.identity.issuers and not self.identity.virtual_accounts:
+            raise refusal(
+                "nobody could ask the control plane: no issuers and no virtual accounts",
+                "add `identity.issuers`, or `identity.virtual_accounts: true`",
+                ("server", "admin", "auth"),
+            )
+        for role, index, who in auth.roles.everybody:
+            problem = self._nobody(who)
+            if problem is not None:
+                raise refusal(*problem, ("server", "admin", "auth", "roles", role, index))
+        return self
+
+    def _nobody(self, who: str) -> tuple[str, str] | None:
+        """Why no caller is `who` of a role, and what helps."""
+        identity, prefix = self.identity, who.partition(":")[0]
+        if prefix == "virtual_account":
+            return None if identity.virtual_accounts else ("there are no virtual accounts", "")
+        if prefix == "claim":
+            hint = "claims of several issuers are not told apart: name teams, which have `groups_prefix`"
+            return None if len(identity.issuers) == 1 else ("a claim needs exactly one of `identity.issuers`", hint)
+        if prefix == "team":
+            return None
+        name = who.partition("|")[0]
+        known = ", ".join(identity.by_name) or "none"
+        return None if name in identity.by_name else (f"there is no issuer `{name}`", f"known: {known}")
+
+    @model_validator(mode="after")
+    def _planes_have_their_own_tokens(self) -> GatewaySettings:
+        admin = self.server.admin
+        if admin.auth is None or (admin.audience is None and admin.public_url is None and not admin.port):
+            return self
+        audience = admin.audience_at(admin.port)
+        everywhere = {each for issuer in self.identity.issuers for each in issuer.audiences}
+        if audience in everywhere or audience.startswith(f"{self.server.base_url}/"):
+            raise refusal(
+                "the audience of the control plane is one of the data plane: its tokens would be good for both",
+                "give `server.admin.audience` one of its own",
+                ("server", "admin", "public_url" if admin.audience is None else "audience"),
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_an_address(self) -> GatewaySettings:
         if self.server.public_url is None and self.server.host in ("0.0.0.0", "::"):
             raise refusal(

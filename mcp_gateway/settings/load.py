@@ -12,7 +12,7 @@ from typing import Any, Final
 from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.settings import llm as llm_files
 from mcp_gateway.settings import lock as lock_file
-from mcp_gateway.settings.availability import notices, refused
+from mcp_gateway.settings.availability import notices
 from mcp_gateway.settings.consistency import check_together
 from mcp_gateway.settings.documents import Document, read_document
 from mcp_gateway.settings.gateway import GatewaySettings
@@ -69,7 +69,6 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     folder = _folder(gateway, path.parent)
     servers = [read_document(each, VirtualServerSettings, resolver, problems) for each in _files_in(folder, problems)]
     problems.extend(check_together(gateway, servers))
-    problems.extend(refused(gateway))
     policies = _policies(gateway.model, problems)
     guardrails = _guardrails(gateway.model, resolver, problems)
     llm = llm_files.read_llm(gateway.model, resolver, problems)

@@ -1,4 +1,4 @@
-"""`server`: the two listeners and what a single request may cost."""
+"""`server`: the data plane's listener and what a single request may cost; the control plane's is in `admin`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,12 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from mcp_gateway.settings.addresses import Host, Origin, PublicUrl, is_loopback
+from mcp_gateway.settings.admin import AdminSettings
 from mcp_gateway.settings.base import Model, Port, Whole, section
 from mcp_gateway.settings.units import Duration, Size
 
 _KIB = 1024
 _MIB = 1024 * 1024
-
-
-class AdminSettings(Model):
-    """The control plane: health, metrics, reload and inspection, on a port of its own."""
-
-    host: Host = Field(default="127.0.0.1", description="Interface of the control plane.")
-    port: Port = Field(
-        default=8081, description="Port of the control plane; never the data plane's. 0 picks a free one."
-    )
 
 
 class LimitSettings(Model):

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 
-from mcp_gateway.admin.api import build
 from mcp_gateway.core.named import named
-from tests.admin.test_connections import Control as Base
+from tests.admin.making import Control as Base
+from tests.admin.making import plane
 
 
 class Control(Base):
@@ -39,8 +39,8 @@ class Control(Base):
 
 
 @pytest.fixture
-def client() -> AsyncClient:
-    return AsyncClient(transport=ASGITransport(build(Control(), version="1")), base_url="http://admin")
+async def client() -> AsyncClient:
+    return plane(Control(), guarded=False).client()
 
 
 async def test_the_identities_that_policies_name_are_listed(client: AsyncClient) -> None:

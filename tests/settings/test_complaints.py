@@ -8,6 +8,7 @@ import pytest
 
 from tests.settings.files import GATEWAY, SERVER, complaints
 
+ADMIN = "auth: {roles: {admin: ['team:a']}}"
 GATEWAY_CASES = [
     ("serer: {}", "1:1: unknown key `serer` (did you mean `server`?)"),
     ("server: {prot: 1}", "1:10: unknown key `prot` (did you mean `port`?)"),
@@ -92,9 +93,32 @@ GATEWAY_CASES = [
     ("egress: {allow: [10.0.0.1/8]}", "1:18: expected a network"),
     ("telemetry: {trace_ratio: 2}", "1:26: expected 1 or less, found the number 2"),
     ("telemetry: {audit: {bodies: hashes}}", "1:29: this needs a `path` that the record is kept in"),
-    # refused because this version would not enforce it
     ("guardrails: nowhere.yaml", "1:13: there is no file"),
-    ("server: {admin: {host: 0.0.0.0}}", "1:24: a control plane on another interface"),
+    # who may ask the control plane
+    ("server: {admin: {host: 0.0.0.0}}", "1:24: a control plane on another interface than loopback needs `auth`"),
+    ("server: {admin: {host: 10.1.2.3}}", "1:24: a control plane on another interface than loopback needs `auth`"),
+    (f"server: {{admin: {{host: '::', {ADMIN}}}}}", "`public_url` is needed where the control plane listens on every"),
+    ("server: {admin: {audience: api}}", "1:28: `audience` has no effect without `auth`"),
+    ("server: {admin: {auth: {}}}", "1:18: missing key `roles`"),
+    ("server: {admin: {auth: {roles: {}}}}", "1:25: nobody could ask the control plane anything"),
+    ("server: {admin: {auth: {roles: {admin: [alice]}}}}", "1:41: expected <issuer name>|<sub>, team:<name>"),
+    ("server: {admin: {auth: {roles: {admin: ['user:a@b']}}}}", "1:41: expected <issuer name>|<sub>, team:<name>"),
+    ("server: {admin: {auth: {roles: {admin: ['corp|a']}}}}", "1:41: there is no issuer `corp` (known: none)"),
+    ("server: {admin: {auth: {roles: {reader: ['claim:a=b']}}}}", "1:42: a claim needs exactly one of"),
+    (
+        f"server: {{admin: {{{ADMIN}}}}}\nidentity: {{virtual_accounts: false, anonymous: loopback}}",
+        "1:18: nobody could ask the control plane: no issuers and no virtual accounts",
+    ),
+    (
+        f"server: {{admin: {{{ADMIN}, audience: api}}}}\n"
+        "identity: {issuers: [{name: corp, issuer: https://login.example.com, audiences: [api]}]}",
+        "the audience of the control plane is one of the data plane",
+    ),
+    (
+        f"server: {{admin: {{{ADMIN}, audience: http://127.0.0.1:8080/v1}}}}",
+        "the audience of the control plane is one of the data plane",
+    ),
+    (f"server: {{admin: {{{ADMIN}, public_url: 'https://gw.example.com/x'}}}}", "expected an origin such as"),
     # whom it serves
     (
         "server: {host: 0.0.0.0}",

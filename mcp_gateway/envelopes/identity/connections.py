@@ -112,9 +112,19 @@ class Connections:
                 del self._waiting[key]
                 watch.close()
 
-    async def list(self, *, principal: str | None = None, upstream: str | None = None) -> Sequence[Connection]:
-        """What is connected, without secrets. Raises `IdentityUnavailable`."""
-        return await self._vault.connections(principal=principal, upstream=upstream)
+    async def list(
+        self,
+        *,
+        principal: str | None = None,
+        upstream: str | None = None,
+        after: GrantKey | None = None,
+        most: int | None = None,
+    ) -> Sequence[Connection]:
+        """What is connected, without secrets; of a long list those `after` a key, `most` of them.
+
+        Raises `IdentityUnavailable`.
+        """
+        return await self._vault.connections(principal=principal, upstream=upstream, after=after, most=most)
 
     async def disconnect(self, key: GrantKey, *, finish: bool = False) -> Disconnected | None:
         """Delete a connection, then tell its authorization server; None if there is none.

@@ -135,8 +135,15 @@ class Vault(Protocol):
         """The authorization server refused the refresh token for good, or whether it took it is unknown."""
         ...
 
-    async def connections(self, *, principal: str | None = None, upstream: str | None = None) -> Sequence[Connection]:
-        """What is connected, for people."""
+    async def connections(
+        self,
+        *,
+        principal: str | None = None,
+        upstream: str | None = None,
+        after: GrantKey | None = None,
+        most: int | None = None,
+    ) -> Sequence[Connection]:
+        """What is connected, for people, in the order of principals and upstreams; `most` of it, `after` a key."""
         ...
 
     async def delete(self, key: GrantKey) -> Grant | None:

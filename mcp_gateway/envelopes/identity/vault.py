@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar
 
 import structlog
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_gateway.core.errors import IdentityUnavailable
@@ -123,8 +123,15 @@ class SealedVault:
         """Mark the grant of `version` as needing a person."""
         await self._changed(key, version, _needs_consent)
 
-    async def connections(self, *, principal: str | None = None, upstream: str | None = None) -> Sequence[Connection]:
-        """What is connected, in the order of principals and upstreams; nothing is opened."""
+    async def connections(
+        self,
+        *,
+        principal: str | None = None,
+        upstream: str | None = None,
+        after: GrantKey | None = None,
+        most: int | None = None,
+    ) -> Sequence[Connection]:
+        """What is connected, in the order of principals and upstreams, from `after` on; nothing is opened."""
         if not storable(principal or "", upstream or ""):
             return ()
         asked = select(GRANTS).where(GRANTS.c.tenant == self._tenant)
@@ -132,6 +139,12 @@ class SealedVault:
             asked = asked.where(GRANTS.c.principal == principal)
         if upstream is not None:
             asked = asked.where(GRANTS.c.upstream == upstream)
+        if after is not None:
+            if not storable(after.principal, after.upstream):
+                return ()
+            asked = asked.where(tuple_(GRANTS.c.principal, GRANTS.c.upstream) > (after.principal, after.upstream))
+        if most is not None:
+            asked = asked.limit(most)
 
         async def work(on: AsyncConnection) -> Sequence[RowMapping]:
             return (await on.execute(asked.order_by(GRANTS.c.principal, GRANTS.c.upstream))).mappings().all()

@@ -45,8 +45,8 @@ class Breaker(Generic[C, R]):
             )
         try:
             result = await call_next(call)
-        except (Unreachable, TimedOut, ProtocolViolation):
-            circuit.failed(monotonic())
+        except (Unreachable, TimedOut, ProtocolViolation) as error:
+            circuit.failed(monotonic(), error.message)
             raise
         except Rejected:
             circuit.succeeded()

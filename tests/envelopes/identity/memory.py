@@ -53,9 +53,17 @@ class MemoryVault:
     async def exhaust(self, key: GrantKey, version: int) -> None:
         self.rows[key] = replace(self.rows[key], status="needs_consent", version=version + 1)
 
-    async def connections(self, *, principal: str | None = None, upstream: str | None = None) -> Sequence[Connection]:
+    async def connections(
+        self,
+        *,
+        principal: str | None = None,
+        upstream: str | None = None,
+        after: GrantKey | None = None,
+        most: int | None = None,
+    ) -> Sequence[Connection]:
         self._check()
-        return [
+        held = sorted(self.rows.items(), key=lambda row: (row[0].principal, row[0].upstream))
+        found = [
             Connection(
                 principal=key.principal,
                 upstream=key.upstream,
@@ -71,9 +79,11 @@ class MemoryVault:
                 expires_at=grant.tokens.expires_at,
                 refreshable=grant.tokens.refresh_token is not None,
             )
-            for key, grant in self.rows.items()
+            for key, grant in held
             if principal in (None, key.principal) and upstream in (None, key.upstream)
+            if after is None or (key.principal, key.upstream) > (after.principal, after.upstream)
         ]
+        return found[:most]
 
     async def delete(self, key: GrantKey) -> Grant | None:
         self._check()
