@@ -18,7 +18,7 @@ from rich.table import Table
 
 from tests.bench.load import Sample, drive
 from tests.bench.processes import Cores, announced, gateway, mint
-from tests.bench.scenarios import SIGNED_IN, Measured
+from tests.bench.scenarios import OBSERVED, SIGNED_IN, Measured
 from tests.support import ROOT
 
 _SHOWN: Final = 45
@@ -46,7 +46,12 @@ def profile(
             issuer = stack.enter_context(announced(cores.upstream, "tests.bench.issuer"))
             token = mint(issuer)
         runner = ("-m", "tests.bench.profiled", str(path))
-        begun = gateway(home, cores.gateway, upstream, runner, issuer=issuer, system=scenario.system)
+        collector = None
+        if scenario.system == OBSERVED:
+            collector = stack.enter_context(announced(cores.upstream, "tests.bench.collector"))
+        begun = gateway(
+            home, cores.gateway, upstream, runner, issuer=issuer, system=scenario.system, collector=collector
+        )
         running = stack.enter_context(begun)
         target = scenario.target({scenario.system: running.port}, token)
         connections = scenario.connections
