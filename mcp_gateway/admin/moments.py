@@ -13,12 +13,15 @@ class BadMoment(ValueError):
 
 
 def moment(text: str) -> float:
-    """The moment that `text` means, in Unix seconds; without an offset it is UTC. Raises `BadMoment`."""
+    """The moment that `text` means, in Unix seconds, not before 1970; without an offset it is UTC. Raises `BadMoment`."""
     try:
         if text[:4].isdecimal() and "-" in text:
             given = datetime.fromisoformat(text)
             # A plus sign that was not escaped arrives as a space, and is refused by the parser.
-            return (given.replace(tzinfo=UTC) if given.tzinfo is None else given).timestamp()
+            found = (given.replace(tzinfo=UTC) if given.tzinfo is None else given).timestamp()
+            if found < 0:
+                raise ValueError
+            return found
         return max(0.0, time.time() - parse_duration(text))
     except (ValueError, OverflowError):
         wanted = "expected a time such as 2026-01-31T12:00:00Z or 2026-01-31, or how long ago, such as 24h"

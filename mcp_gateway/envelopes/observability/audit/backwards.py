@@ -50,9 +50,12 @@ class Walk:
     """
 
     def __init__(self, path: Path, wanted: Wanted, *, look: int, below: Mapping[str, int] | None = None) -> None:
-        """Raises `OSError`, and so does iterating. Chains that `below` does not name are not read."""
-        self._budget = _Budget(look)
+        """Raises `OSError`, and so does iterating. Chains that `below` does not name are not read.
+
+        At least one line more than there are chains is looked at: each walk comes further than the one before.
+        """
         named = [each for each in chains(path) if below is None or each.name in below]
+        self._budget = _Budget(max(look, len(named) + 1))
         self._readers = [
             _Reader(each.name, _records(each, wanted, None if below is None else below[each.name], self._budget))
             for each in named
@@ -175,13 +178,16 @@ def _end(data: bytes | mmap.mmap, below: int) -> int:
     """Where the records of a file end whose numbers are below `below`: they count up."""
     low, high = 0, len(data)
     while low < high:
-        begin = data.rfind(b"\n", low, (low + high) // 2) + 1 or low
-        after = data.find(b"\n", begin) + 1 or len(data)
-        seq = _seq(data[begin:after])
-        if seq is None or seq < below:
-            low = after
-        else:
+        begin = at = data.rfind(b"\n", low, (low + high) // 2) + 1 or low
+        seq: int | None = None
+        while at < high and seq is None:
+            # A line that is no record has the place of the one after it.
+            after = data.find(b"\n", at) + 1 or len(data)
+            seq, at = _seq(data[at:after]), after
+        if seq is None or seq >= below:
             high = begin
+        else:
+            low = at
     return low
 
 
