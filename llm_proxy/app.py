@@ -17,12 +17,13 @@ from llm_proxy.ingress.out import HttpOut
 from llm_proxy.ingress.responses.dialect import Responses
 from llm_proxy.providers.provider import Provider
 from mcp_gateway.core import strictjson
-from mcp_gateway.core.asgi.types import Receive, Scope, Send
+from mcp_gateway.core.asgi.types import REQUEST_ID, Receive, Scope, Send
 from mcp_gateway.core.errors import GatewayError, Invalid
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.envelopes.identity.door import REQUEST_ID
 from mcp_gateway.envelopes.identity.protected import ProtectedResource
+from mcp_gateway.envelopes.observability.metrics.measures import LLM
+from mcp_gateway.envelopes.observability.refusals import Refusals
 
 PATH: Final = "/v1"
 _MODELS: Final = "/v1/models"
@@ -63,48 +64,63 @@ class NoSuchPath(Invalid):
     reason = "not_found"
 
 
+class NotAllowed(Invalid):
+    """The path knows another method; `allow` names it."""
+
+    reason = "method_not_allowed"
+
+    def __init__(self, allow: bytes) -> None:
+        super().__init__("method not allowed")
+        self.allow = allow
+
+
 class Plane:
-    """ASGI app for everything under `/v1`. The request's id stands in its scope under `door.REQUEST_ID`."""
+    """ASGI app for everything under `/v1`. The request's id stands in its scope under `types.REQUEST_ID`."""
 
-    __slots__ = ("_doors", "_endpoints", "_live", "_report", "_started")
+    __slots__ = ("_doors", "_endpoints", "_live", "_refused", "_report", "_started")
 
-    def __init__(self, live: Live[Snapshot | None], doors: Doors, limits: Limits, report: Report) -> None:
+    def __init__(
+        self, live: Live[Snapshot | None], doors: Doors, limits: Limits, report: Report, refused: Refusals
+    ) -> None:
         self._live = live
+        self._refused = refused
         self._doors = doors
         self._report = report
         self._started = int(time.time())
         self._endpoints: Mapping[str, Endpoint] = {
-            "/v1/chat/completions": Endpoint(Chat(), limits, report),
-            "/v1/responses": Endpoint(Responses(), limits, report),
-            "/v1/messages": Endpoint(Messages(), limits, report),
-            "/v1/embeddings": Endpoint(Embeddings(), limits, report),
+            "/v1/chat/completions": Endpoint(Chat(), limits, report, refused),
+            "/v1/responses": Endpoint(Responses(), limits, report, refused),
+            "/v1/messages": Endpoint(Messages(), limits, report, refused),
+            "/v1/embeddings": Endpoint(Embeddings(), limits, report, refused),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         out = HttpOut(send, scope[REQUEST_ID])
         snapshot = self._live.current
-        path: str = scope["path"]
-        if snapshot is None:
-            await _refuse(out, NoSuchPath("no models are configured here"))
-            return
-        endpoint = self._endpoints.get(path)
-        refuse = _refuse if endpoint is None else endpoint.refuse
+        endpoint = self._endpoints.get(scope["path"])
+        principal: Principal | None = None
         try:
+            if snapshot is None:
+                raise NoSuchPath("no models are configured here")
             principal = await self._principal(scope, snapshot.resource)
             if endpoint is None:
                 await _listed(out, scope, principal, snapshot, self._started)
                 return
             if scope["method"] != "POST":
-                await out.whole(405, _NOT_ALLOWED, [(b"allow", b"POST")])
-                return
-        except GatewayError as error:
-            await refuse(out, error)
-            return
-        except Exception as defect:
-            self._report(out.request_id, defect)
-            await refuse(out, GatewayError("internal error"))
+                raise NotAllowed(b"POST")
+        except Exception as error:
+            fault = error if isinstance(error, GatewayError) else self._defect(out.request_id, error)
+            self._refused(LLM, scope, out.request_id, fault, _status(fault), principal=principal)
+            if endpoint is None or isinstance(fault, NoSuchPath | NotAllowed):
+                await _refuse(out, fault)
+            else:
+                await endpoint.refuse(out, fault)
             return
         await endpoint(scope, receive, out, principal, snapshot.serving)
+
+    def _defect(self, request_id: str, error: Exception) -> GatewayError:
+        self._report(request_id, error)
+        return GatewayError("internal error")
 
     async def _principal(self, scope: Scope, resource: ProtectedResource) -> Principal:
         door = self._doors.current
@@ -134,8 +150,7 @@ async def _listed(out: HttpOut, scope: Scope, principal: Principal, snapshot: Sn
     if path != _MODELS and not path.startswith(_MODELS + "/"):
         raise NoSuchPath("there is nothing at this path")
     if scope["method"] != "GET":
-        await out.whole(405, _NOT_ALLOWED, [(b"allow", b"GET")])
-        return
+        raise NotAllowed(b"GET")
     names = snapshot.usable(principal, snapshot.models)
     if path == _MODELS:
         await out.whole(200, strictjson.dumps({"object": "list", "data": [_model(name, created) for name in names]}))
@@ -153,10 +168,12 @@ def _model(name: str, created: int) -> dict[str, object]:
 
 
 async def _refuse(out: HttpOut, error: GatewayError) -> None:
-    status = 404 if isinstance(error, NoSuchPath) else status_of(error)
-    await out.whole(status, strictjson.dumps(openai_error(error, status, out.request_id)), headers_of(error))
+    status = _status(error)
+    extra = [(b"allow", error.allow)] if isinstance(error, NotAllowed) else headers_of(error)
+    await out.whole(status, strictjson.dumps(openai_error(error, status, out.request_id)), extra)
 
 
-_NOT_ALLOWED: Final = (
-    b'{"error":{"message":"method not allowed","type":"invalid_request_error","code":"method_not_allowed"}}'
-)
+def _status(error: GatewayError) -> int:
+    if isinstance(error, NoSuchPath):
+        return 404
+    return 405 if isinstance(error, NotAllowed) else status_of(error)

@@ -80,6 +80,7 @@ class Gateway:
         telemetry: Telemetry | None = None,
         trace: bool = False,
     ) -> None:
+        telemetry = telemetry or off()
         self._load = load
         self._log = structlog.get_logger("gateway")
         self._reloading = asyncio.Lock()
@@ -94,11 +95,15 @@ class Gateway:
         self.drain = Drain()
         reach = Reach(Allowed.parse(settings.gateway.egress.allow), settings.limits.response)
         self.fleet = Fleet(
-            self._log, base_dir=settings.base_dir, reach=reach, credentials=identity.credentialing.credentials
+            self._log,
+            base_dir=settings.base_dir,
+            reach=reach,
+            credentials=identity.credentialing.credentials,
+            ended=telemetry.measures.session_with_upstream,
         )
         self.fleet.changes.listen(self._on_inventory)
         self.fleet.recovered.listen(self._on_recovered)
-        self._sessions = Sessions(Sealer(identity.keys, "session"))
+        self._sessions = Sessions(Sealer(identity.keys, "session"), telemetry.measures.session_of_client)
         pools = pools_at(settings.state.redis, tenant=settings.state.tenant)
         self._standing = Standing(
             invoke=self.fleet.invoke,
@@ -118,9 +123,10 @@ class Gateway:
             safeguard=Safeguard(reach.allowed),
             ask_to_connect=identity.ask_to_connect,
             acquaint=self._acquaint,
-            telemetry=telemetry or off(),
+            telemetry=telemetry,
             llm=models.standing(settings, reach.allowed, records, pools, identity.base_url, ledger),
         )
+        self.refusals = self._standing.telemetry.refusals(records, settings.telemetry.audit.unknown_per_minute)
         self._make_room(settings)
         self._live: Live[Snapshot] = Live(self._compose(settings, policies_of(settings)))
         self._served: Live[Mapping[str, Served]] = Live(self._live.current.served)
@@ -164,6 +170,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Let go of sessions and upstreams."""
+        self.refusals.close()
         self._sessions.close()
         await self.fleet.close()
         await self._standing.pools.close()
@@ -188,10 +195,13 @@ class Gateway:
             inflight=self._inflight,
             door=self._identity.door,
             connect=self._identity.connect,
-            models=models.ModelsApp(self._llm, self._standing.llm, self._identity.door, limits, report_defect),
+            models=models.ModelsApp(
+                self._llm, self._standing.llm, self._identity.door, limits, report_defect, self.refusals
+            ),
             report=report_defect,
-            modern=ModernEndpoint(limits, report_defect),
-            handshake=HandshakeEndpoint(limits, self._sessions, report_defect),
+            refused=self.refusals,
+            modern=ModernEndpoint(limits, report_defect, self.refusals),
+            handshake=HandshakeEndpoint(limits, self._sessions, report_defect, self.refusals),
         )
         return self.drain.track(plane)
 

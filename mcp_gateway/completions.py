@@ -39,6 +39,7 @@ from mcp_gateway.core.pipeline import compose
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.strictjson import JsonLimits
 from mcp_gateway.envelopes.identity.protected import ProtectedResource
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.envelopes.observability.telemetry import Telemetry
 from mcp_gateway.envelopes.policy.authorize import Authorize, unrestricted
 from mcp_gateway.envelopes.policy.limits.limit import LimitCalls
@@ -68,8 +69,16 @@ class Completions:
         self._kept = Kept()
         self._record = Record(held.records)
 
-    def app(self, live: Live[Served | None], doors: Doors, limits: JsonLimits, body: int, report: Report) -> App:
-        return Plane(cast(Live[Snapshot | None], live), doors, Limits(body, limits), report)
+    def app(
+        self,
+        live: Live[Served | None],
+        doors: Doors,
+        limits: JsonLimits,
+        body: int,
+        report: Report,
+        refused: Refusals,
+    ) -> App:
+        return Plane(cast(Live[Snapshot | None], live), doors, Limits(body, limits), report, refused)
 
     def observed(self, served: Served, llm: LlmSettings, telemetry: Telemetry) -> Snapshot:
         assert isinstance(served, Snapshot)  # made here, just before

@@ -12,12 +12,10 @@ from mcp_gateway.compose import Snapshot, Standing
 from mcp_gateway.core.asgi.drain import Drain
 from mcp_gateway.core.asgi.inflight import InFlight
 from mcp_gateway.core.live import Live
-from mcp_gateway.core.named import named
 from mcp_gateway.envelopes.identity.stores import GrantKey
 from mcp_gateway.envelopes.observability.ledger.usage import Group, usage
 from mcp_gateway.identify import Identity
 from mcp_gateway.ingress.sessions import Sessions
-from mcp_gateway.methods.access import Access, seen
 from mcp_gateway.upstream.fleet import Fleet
 
 
@@ -113,14 +111,6 @@ class ControlPlane:
         return [] if policies is None else list(policies.compiled.identities)
 
     async def access(self, who: str, **told: Any) -> dict[str, Any]:
-        current = self.live.current
-        settings = current.settings
-        principal = named(
-            who,
-            settings.identity.by_name,
-            **told,
-            anonymous=settings.gateway.anonymous_allowed,
-            accounts=settings.identity.virtual_accounts,
-        )
-        rules = None if current.governance is None else current.governance.rules
-        return asdict(Access(who, current.version, await seen(current.catalogs, rules, principal)))
+        now = self.live.current
+        rules = None if now.governance is None else now.governance.rules
+        return asdict(await inspection.access(who, now.settings, now.version, now.catalogs, rules, **told))

@@ -10,6 +10,7 @@ from typing import Any
 from mcp_gateway.calls.kinds import ToolBinding
 from mcp_gateway.catalog.catalog import Catalog, SourceReport
 from mcp_gateway.catalog.pin_diff import differences, visible
+from mcp_gateway.core.named import named
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.budgets.alerts import Alerts
@@ -19,7 +20,9 @@ from mcp_gateway.envelopes.policy.limits.limit import LimitTallies
 from mcp_gateway.envelopes.policy.limits.pools import Pools
 from mcp_gateway.envelopes.safety.engine import GuardTallies
 from mcp_gateway.envelopes.safety.metadata.require import MetadataTallies
+from mcp_gateway.methods.access import Access, Rules, seen
 from mcp_gateway.pinning import Held
+from mcp_gateway.settings.settings import Settings
 from mcp_gateway.upstream.health import Health
 
 
@@ -59,6 +62,25 @@ def upstreams(
         }
         for name, each in health.items()
     ]
+
+
+async def access(
+    who: str,
+    settings: Settings,
+    version: str,
+    catalogs: Mapping[str, Catalog],
+    rules: Rules | None,
+    **told: Any,
+) -> Access:
+    """What `who`, known as `told`, is shown of everything that is served."""
+    principal = named(
+        who,
+        settings.identity.by_name,
+        **told,
+        anonymous=settings.gateway.anonymous_allowed,
+        accounts=settings.identity.virtual_accounts,
+    )
+    return Access(who, version, await seen(catalogs, rules, principal))
 
 
 def metrics(

@@ -13,16 +13,17 @@ from typing import Any, Final, Literal, Protocol
 
 from mcp_gateway.core import strictjson
 from mcp_gateway.core.asgi import respond
-from mcp_gateway.core.asgi.types import App, Receive, Scope, Send
+from mcp_gateway.core.asgi.types import REQUEST_ID, App, Receive, Scope, Send
 from mcp_gateway.core.egress.addresses import Allowed
 from mcp_gateway.core.errors import ConfigurationError, IdentityUnavailable, Problem
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.core.state.database import Database
 from mcp_gateway.core.strictjson import JsonLimits
-from mcp_gateway.envelopes.identity.door import REQUEST_ID
 from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
 from mcp_gateway.envelopes.observability.lines import LineSink
+from mcp_gateway.envelopes.observability.metrics.measures import LLM
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.envelopes.observability.telemetry import Telemetry
 from mcp_gateway.envelopes.policy.budgets.alerts import Alerts
 from mcp_gateway.envelopes.policy.budgets.at import budgets_at
@@ -73,8 +74,11 @@ class Plane(Protocol):
         """The same with every request measured, and traced where there is a tracer."""
         ...
 
-    def app(self, live: Live[Served | None], doors: Any, limits: JsonLimits, body: int, report: Any) -> App:
-        """The ASGI app for `/v1`. `body` is the most bytes that a request's may have."""
+    def app(
+        self, live: Live[Served | None], doors: Any, limits: JsonLimits, body: int, report: Any, refused: Refusals
+    ) -> App:
+        """The ASGI app for `/v1`. `body` is the most bytes that a request's may have; `refused` is told of those that
+        no pipeline sees."""
         ...
 
     def keep(self, served: Served | None) -> None:
@@ -143,9 +147,12 @@ class Caps(Protocol):
 class ModelsApp:
     """The ASGI app for `/v1`, whether there are models or not."""
 
-    __slots__ = ("_app", "_caps", "_doors", "_held", "_live", "_report")
+    __slots__ = ("_app", "_caps", "_doors", "_held", "_live", "_refused", "_report")
 
-    def __init__(self, live: Live[Served | None], held: Standing, doors: Any, caps: Caps, report: Any) -> None:
+    def __init__(
+        self, live: Live[Served | None], held: Standing, doors: Any, caps: Caps, report: Any, refused: Refusals
+    ) -> None:
+        self._refused = refused
         self._live = live
         self._held = held
         self._doors = doors
@@ -155,11 +162,15 @@ class ModelsApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._live.current is None:
-            headers = ((b"x-request-id", scope[REQUEST_ID].encode()),)
+            request_id: str = scope[REQUEST_ID]
+            timing = (b"server-timing", b"gateway;dur=0, upstream;dur=0")
+            headers = ((b"x-request-id", request_id.encode()), timing)
+            self._refused(LLM, scope, request_id, "not_found", 404)
             await respond.respond_json(send, 404, _NO_MODELS, headers)
             return
         if self._app is None:
-            self._app = self._held.plane.app(self._live, self._doors, self._caps.json, self._caps.body, self._report)
+            caps, told = self._caps, (self._report, self._refused)
+            self._app = self._held.plane.app(self._live, self._doors, caps.json, caps.body, *told)
         await self._app(scope, receive, send)
 
 

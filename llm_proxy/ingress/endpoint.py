@@ -22,6 +22,8 @@ from mcp_gateway.core.metadata import HEADERS as METADATA_HEADERS
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.strictjson import JsonLimits
+from mcp_gateway.envelopes.observability.metrics.measures import LLM
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.envelopes.observability.traces.context import HEADERS as TRACE_HEADERS
 from mcp_gateway.envelopes.safety.header import HEADERS as GUARDRAIL_HEADERS
 
@@ -61,9 +63,10 @@ class Serving:
 class Endpoint:
     """Serves one dialect."""
 
-    __slots__ = ("_dialect", "_limits", "_report")
+    __slots__ = ("_dialect", "_limits", "_refused", "_report")
 
-    def __init__(self, dialect: Dialect | Embeddings, limits: Limits, report: Report) -> None:
+    def __init__(self, dialect: Dialect | Embeddings, limits: Limits, report: Report, refused: Refusals) -> None:
+        self._refused = refused
         self._dialect = dialect
         self._limits = limits
         self._report = report
@@ -71,16 +74,19 @@ class Endpoint:
     async def __call__(
         self, scope: Scope, receive: Receive, out: HttpOut, principal: Principal, serving: Serving
     ) -> None:
+        ask: Ask | None = None
         try:
             ask = await self._read(scope, receive, out, principal, serving)
             reply = await self._served(scope, receive, out, ask, serving)
         except ClientDisconnected:
             return
-        except GatewayError as error:
-            await self.refuse(out, error)
-        except Exception as defect:
-            self._report(out.request_id, defect)
-            await self.refuse(out, GatewayError("internal error"))
+        except Exception as error:
+            fault = error if isinstance(error, GatewayError) else GatewayError("internal error")
+            if fault is not error:
+                self._report(out.request_id, error)
+            if ask is None:
+                self._refused(LLM, scope, out.request_id, fault, status_of(fault), principal=principal)
+            await self.refuse(out, fault)
         else:
             if reply is None:
                 return

@@ -25,6 +25,9 @@ from mcp_gateway.envelopes.observability.traces.tracer import Traced, Tracer
 
 _MOST_PRINCIPAL: Final = 320
 _NANO: Final = 1_000_000_000
+_SECOND: Final = 2
+"""Tokens: what comes after the first."""
+
 _PROVIDERS: Final[Mapping[str, str]] = MappingProxyType({"gemini": "gcp.gemini"})
 
 
@@ -70,6 +73,8 @@ class Observe:
         if attempts and attempts[-1].first_token is not None:
             first = attempts[-1].started + attempts[-1].first_token - attempts[0].started
             measures.server_first.observe(max(first, 0.0), operation, asked)
+            if (each := _per_token(attempts[-1])) is not None:
+                measures.server_per_token.observe(each, operation, asked)
         for attempt in attempts:
             self._attempt(attempt, operation, keys)
         if reason is not None:
@@ -89,6 +94,14 @@ class Observe:
             tokens.observe(attempt.usage.output, operation, provider, model, "output", *keys)
         if attempt.cost:
             measures.cost.add(attempt.cost / _NANO, attempt.provider, model, *keys)
+
+
+def _per_token(attempt: Attempt) -> float | None:
+    """Seconds for each token after the first of a stream that ended well; None where nobody told how many came."""
+    used, first = attempt.usage, attempt.first_token
+    if used is None or first is None or used.output < _SECOND or attempt.error or attempt.estimated:
+        return None
+    return max(0.0, attempt.duration - first) / (used.output - 1)
 
 
 def _operation(call: Ask) -> str:

@@ -21,7 +21,7 @@ from mcp_gateway import models
 from mcp_gateway.app import Gateway, report_defect
 from mcp_gateway.cli.collecting import collecting
 from mcp_gateway.cli.recording import recorded
-from mcp_gateway.core.asgi.limits import EdgeLimits
+from mcp_gateway.core.asgi.limits import EdgeCounters, EdgeLimits
 from mcp_gateway.core.asgi.server import EdgeServer, bind, build_server
 from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.envelopes.observability.ledger.ledger import Ledger, StoredLedger
@@ -137,8 +137,9 @@ async def _serving(
     """Both planes on their sockets, answering from now on."""
     data_port, control_port = (sock.getsockname()[1] for sock in sockets)
     limits = edge_limits(settings.limits)
+    edge = EdgeCounters(told=gateway.refusals.at_the_edge)
     planes = [
-        build_server(gateway.data_plane(port=data_port), settings.server.host, data_port, limits),
+        build_server(gateway.data_plane(port=data_port), settings.server.host, data_port, limits, counters=edge),
         build_server(gateway.control_plane(port=control_port), settings.server.admin.host, control_port, limits),
     ]
     tasks = [asyncio.create_task(plane.serve(sockets=[sock])) for plane, sock in zip(planes, sockets, strict=True)]

@@ -58,23 +58,31 @@ class Refusal(GatewayError):
 
 
 class Unauthenticated(Refusal):
-    """No acceptable credential was presented. `challenge` is the value of ``WWW-Authenticate`` (RFC 9110 §11.6.1)."""
+    """No acceptable credential was presented. `challenge` is the value of ``WWW-Authenticate`` (RFC 9110 §11.6.1).
+
+    `why` is a word for the record: what is wrong with the credential, which its bearer is not told.
+    """
 
     reason = "unauthenticated"
 
-    def __init__(self, message: str, *, challenge: str = "Bearer") -> None:
+    def __init__(self, message: str, *, challenge: str = "Bearer", why: str = "") -> None:
         super().__init__(message)
         self.challenge = challenge
+        self.why = why
 
 
 class InsufficientScope(Refusal):
-    """The credential is valid and grants too little (RFC 6750 §3.1). `challenge` names all scopes that are needed."""
+    """The credential is valid and grants too little (RFC 6750 §3.1). `challenge` names all scopes that are needed.
+
+    `principal` is the id of whoever presented it, for the record.
+    """
 
     reason = "insufficient_scope"
 
-    def __init__(self, message: str, *, challenge: str = "Bearer") -> None:
+    def __init__(self, message: str, *, challenge: str = "Bearer", principal: str = "") -> None:
         super().__init__(message)
         self.challenge = challenge
+        self.principal = principal
 
 
 class IdentityUnavailable(Refusal):

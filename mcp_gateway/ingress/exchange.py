@@ -14,6 +14,8 @@ from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import GatewayError, InvalidArguments
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.strictjson import JsonLimits
+from mcp_gateway.envelopes.observability.metrics.measures import MCP
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.ingress.envelope import NotAcceptable, UnsupportedMedia
 from mcp_gateway.ingress.head import Head, accepts
 from mcp_gateway.ingress.render import argument_error, headers, render
@@ -96,3 +98,16 @@ def failure(error: GatewayError, identifier: str | int | None, *, modern: bool, 
         return 200, answer(identifier, argument_error(error)), []
     status, rendered = render(error, modern=modern, request_id=request_id)
     return status, {"jsonrpc": "2.0", "id": identifier, "error": rendered}, headers(error)
+
+
+def turned_away(refused: Refusals, arrival: Arrival, error: GatewayError | str, status: int) -> None:
+    """Tell of a request of somebody who is known that ends before its pipeline. `error` is why, or its word."""
+    refused(
+        MCP,
+        arrival.scope,
+        arrival.request_id,
+        error,
+        status,
+        server=arrival.served.name,
+        principal=arrival.principal,
+    )

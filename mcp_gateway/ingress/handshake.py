@@ -16,6 +16,7 @@ from mcp_gateway.core.asgi.inflight import SLOT
 from mcp_gateway.core.call import Call, Client
 from mcp_gateway.core.errors import GatewayError, HeaderMismatch, Invalid
 from mcp_gateway.core.versions import HANDSHAKE
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.ingress.downgrade import downgrade, initialize_result
 from mcp_gateway.ingress.envelope import (
     BadEnvelope,
@@ -38,6 +39,7 @@ from mcp_gateway.ingress.exchange import (
     failure,
     read_json,
     require_both,
+    turned_away,
     unexpected,
 )
 from mcp_gateway.ingress.handshake_reply import HandshakeReply, settle
@@ -56,12 +58,13 @@ _LISTS: Final = "list changes"
 class HandshakeEndpoint:
     """Serves the protocol versions that begin with `initialize`."""
 
-    __slots__ = ("_limits", "_report", "_sessions")
+    __slots__ = ("_limits", "_refused", "_report", "_sessions")
 
-    def __init__(self, limits: Limits, sessions: Sessions, report: Report) -> None:
+    def __init__(self, limits: Limits, sessions: Sessions, report: Report, refused: Refusals) -> None:
         self._limits = limits
         self._sessions = sessions
         self._report = report
+        self._refused = refused
 
     async def post(self, arrival: Arrival) -> None:
         """POST: one message, or in 2025-03-26 a batch of them."""
@@ -89,8 +92,13 @@ class HandshakeEndpoint:
         except ClientDisconnected:
             return
         except GatewayError as error:
-            ending = failure(error, identifier, modern=False, request_id=arrival.request_id)
-            await Reply(arrival.send, arrival.request_id).finish(*ending)
+            await self._refuse(arrival, error, identifier)
+
+    async def _refuse(self, arrival: Arrival, error: GatewayError, identifier: str | int | None = None) -> None:
+        """Answer a request that ends before its pipeline."""
+        ending = failure(error, identifier, modern=False, request_id=arrival.request_id)
+        turned_away(self._refused, arrival, error, ending[0])
+        await Reply(arrival.send, arrival.request_id).finish(*ending)
 
     async def get(self, arrival: Arrival) -> None:
         """GET: the session's standalone stream, or the rest of a stream that broke."""
@@ -99,8 +107,7 @@ class HandshakeEndpoint:
             if not accepts(arrival.head.accept, EVENTS):
                 raise NotAcceptable("Accept must list text/event-stream")
         except GatewayError as error:
-            ending = failure(error, None, modern=False, request_id=arrival.request_id)
-            await Reply(arrival.send, arrival.request_id).finish(*ending)
+            await self._refuse(arrival, error)
             return
         headers = Reply(arrival.send, arrival.request_id).headers()
         event = parse_event_id(arrival.head.last_event_id or "")
@@ -109,6 +116,7 @@ class HandshakeEndpoint:
         stream = stream or session.standalone
         if stream is session.standalone:
             if stream.read and after is None:
+                turned_away(self._refused, arrival, _CONFLICTING, 409)
                 await respond.respond_json(arrival.send, 409, _CONFLICT, headers)
                 return
             follow = arrival.served.follow_lists
@@ -127,8 +135,7 @@ class HandshakeEndpoint:
         try:
             self._sessions.end(self._session(arrival))
         except GatewayError as error:
-            ending = failure(error, None, modern=False, request_id=arrival.request_id)
-            await Reply(arrival.send, arrival.request_id).finish(*ending)
+            await self._refuse(arrival, error)
             return
         await respond.respond(arrival.send, 200, b"", Reply(arrival.send, arrival.request_id).headers())
 
@@ -153,7 +160,11 @@ class HandshakeEndpoint:
         client = Client(
             asked if asked in HANDSHAKE else HANDSHAKE[0], False, capabilities, info if isinstance(info, dict) else None
         )
-        discovered = await arrival.served.handler(_call(arrival, reply, request, client, None))
+        try:
+            discovered = await arrival.served.handler(_call(arrival, reply, request, client, None))
+        except GatewayError as error:
+            await reply.finish(*failure(error, request.id, modern=False, request_id=arrival.request_id))
+            return
         session = self._sessions.create(
             arrival.served.name, arrival.principal, client.version, client.capabilities, client.info
         )
@@ -264,4 +275,5 @@ def _refuse_modern(arrival: Arrival, message: Message) -> None:
             raise HeaderMismatch("the MCP-Protocol-Version header is missing")
 
 
-_CONFLICT: Final = respond.error_body(-32600, "This session's stream is open already", "stream_conflict")
+_CONFLICTING: Final = "stream_conflict"
+_CONFLICT: Final = respond.error_body(-32600, "This session's stream is open already", _CONFLICTING)

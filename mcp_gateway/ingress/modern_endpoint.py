@@ -10,6 +10,7 @@ from mcp_gateway.core.asgi.disconnect import watch
 from mcp_gateway.core.asgi.inflight import SLOT
 from mcp_gateway.core.call import Call, Client, Json
 from mcp_gateway.core.errors import GatewayError
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.ingress.envelope import Notification, Request, id_of
 from mcp_gateway.ingress.exchange import (
     Arrival,
@@ -20,6 +21,7 @@ from mcp_gateway.ingress.exchange import (
     failure,
     read_json,
     require_both,
+    turned_away,
     unexpected,
 )
 from mcp_gateway.ingress.modern import decode
@@ -33,15 +35,17 @@ _FOREVER: Final = float("inf")
 class ModernEndpoint:
     """Serves protocol versions from 2026-07-28 on."""
 
-    __slots__ = ("_limits", "_report")
+    __slots__ = ("_limits", "_refused", "_report")
 
-    def __init__(self, limits: Limits, report: Report) -> None:
+    def __init__(self, limits: Limits, report: Report, refused: Refusals) -> None:
         self._limits = limits
         self._report = report
+        self._refused = refused
 
     async def __call__(self, arrival: Arrival) -> None:
         reply = Reply(arrival.send, arrival.request_id)
         identifier: str | int | None = None
+        asked: tuple[Request, Client, str | None] | None = None
         try:
             require_both(arrival.head)
             body = await read_json(arrival, self._limits)
@@ -50,17 +54,18 @@ class ModernEndpoint:
             if isinstance(decoded, Notification):
                 await reply.accepted()
                 return
-            result = await self._answer(arrival, reply, *decoded)
+            asked = decoded
+            result = await self._answer(arrival, reply, *asked)
             if result is None:
                 return
             ending: Ending = (200, answer(identifier, result), [])
         except ClientDisconnected:
             return
-        except GatewayError as error:
-            ending = failure(error, identifier, modern=True, request_id=arrival.request_id)
-        except Exception as defect:
-            fault = unexpected(self._report, arrival.request_id, defect)
+        except Exception as error:
+            fault = error if isinstance(error, GatewayError) else unexpected(self._report, arrival.request_id, error)
             ending = failure(fault, identifier, modern=True, request_id=arrival.request_id)
+            if asked is None:
+                turned_away(self._refused, arrival, fault, ending[0])
         await reply.finish(*ending)
 
     async def _answer(

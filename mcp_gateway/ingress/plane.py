@@ -11,14 +11,15 @@ from typing import Any, Final, Protocol
 from mcp_gateway.core.asgi import respond
 from mcp_gateway.core.asgi.hosts import AllowedOrigins
 from mcp_gateway.core.asgi.inflight import SLOT, InFlight
-from mcp_gateway.core.asgi.types import App, Receive, Scope, Send
+from mcp_gateway.core.asgi.types import REQUEST_ID, App, Receive, Scope, Send
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import GatewayError, Overloaded
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.versions import HANDSHAKE
-from mcp_gateway.envelopes.identity.door import REQUEST_ID
 from mcp_gateway.envelopes.identity.protected import WELL_KNOWN, ProtectedResource
+from mcp_gateway.envelopes.observability.metrics.measures import MCP
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.ingress.exchange import Arrival, Endpoint, Report, failure, unexpected
 from mcp_gateway.ingress.handshake import HandshakeEndpoint
 from mcp_gateway.ingress.head import read_head
@@ -74,6 +75,7 @@ class DataPlane:
         "_models",
         "_modern",
         "_prefix",
+        "_refused",
         "_report",
         "_served",
     )
@@ -88,11 +90,15 @@ class DataPlane:
         modern: Endpoint,
         handshake: HandshakeEndpoint,
         report: Report,
+        refused: Refusals,
         connect: App | None = None,
         models: App | None = None,
     ) -> None:
-        """`connect` gets everything under `/connect`; it judges the Origin `null` of browsers itself. `models` gets
-        everything under `/v1`, and answers there for itself."""
+        """`refused` is told of what no pipeline gets to see.
+
+        `connect` gets everything under `/connect`; it judges the Origin `null` of browsers itself. `models` gets
+        everything under `/v1`, and answers there for itself.
+        """
         self._served = served
         self._allowed = allowed
         self._inflight = inflight
@@ -100,6 +106,7 @@ class DataPlane:
         self._modern = modern
         self._handshake = handshake
         self._report = report
+        self._refused = refused
         self._connect = connect
         self._models = models
         # Random per process, counted within: unique across restarts and replicas, cheap per request.
@@ -110,14 +117,14 @@ class DataPlane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request_id = f"{self._prefix}-{next(self._ids):x}"
+        request_id = scope[REQUEST_ID] = f"{self._prefix}-{next(self._ids):x}"
         status = self._allowed.refusal(scope["headers"])
         if status is not None and not (status == 403 and self._foreigners_welcome(scope)):
-            await _plain(send, status, _BAD_HOST if status == 421 else _BAD_ORIGIN, request_id)
+            await self._refuse(scope, send, status, _BAD_HOST if status == 421 else _BAD_ORIGIN)
             return
         slot = self._inflight.enter(_client(scope))
         if slot is None:
-            await _plain(send, 503, _OVERLOADED, request_id, (b"retry-after", b"1"))
+            await self._refuse(scope, send, 503, _OVERLOADED, (b"retry-after", b"1"))
             return
         scope[SLOT] = slot
         try:
@@ -166,19 +173,21 @@ class DataPlane:
             await (self._handshake.get(arrival) if method == "GET" else self._handshake.delete(arrival))
         else:
             allow = b"POST" if modern else b"GET, POST, DELETE"
-            await _plain(send, 405, _NOT_ALLOWED, request_id, (b"allow", allow))
+            await self._refuse(scope, send, 405, _NOT_ALLOWED, (b"allow", allow), served=served, principal=principal)
 
     async def _verified(
         self, door: Doorway, scope: Scope, send: Send, served: Served, request_id: str
     ) -> Principal | None:
         """The principal, or None when the request was answered with a refusal."""
-        scope[REQUEST_ID] = request_id
+        fault: GatewayError
         try:
             return await door.verify(scope, served.resource)
         except GatewayError as error:
-            ending = failure(error, None, modern=True, request_id=request_id)
+            fault = error
         except Exception as defect:
-            ending = failure(unexpected(self._report, request_id, defect), None, modern=True, request_id=request_id)
+            fault = unexpected(self._report, request_id, defect)
+        ending = failure(fault, None, modern=True, request_id=request_id)
+        self._refused(MCP, scope, request_id, fault, ending[0], server=served.name)
         await Reply(send, request_id).finish(*ending)
         return None
 
@@ -186,18 +195,33 @@ class DataPlane:
         """What is no virtual server: models, documents about virtual servers, and pages for people."""
         path: str = scope["path"]
         if self._models is not None and path.startswith(_MODELS):
-            scope[REQUEST_ID] = request_id
             await self._models(scope, receive, send)
             return
         if self._connect is not None and _under_connect(path):
-            scope[REQUEST_ID] = request_id
             await self._connect(scope, receive, Accounted(send, request_id))
             return
         document = self._document(path, scope.get("raw_path"))
         if document is None:
-            await _plain(send, 404, _NOT_FOUND, request_id)
+            await self._refuse(scope, send, 404, _NOT_FOUND)
         else:
             await send_metadata(Accounted(send, request_id), scope["method"], document)
+
+    async def _refuse(
+        self,
+        scope: Scope,
+        send: Send,
+        status: int,
+        said: tuple[str, bytes],
+        *extra: tuple[bytes, bytes],
+        served: Served | None = None,
+        principal: Principal | None = None,
+    ) -> None:
+        reason, body = said
+        request_id: str = scope[REQUEST_ID]
+        server = "" if served is None else served.name
+        self._refused(MCP, scope, request_id, reason, status, server=server, principal=principal)
+        timing = (b"server-timing", b"gateway;dur=0, upstream;dur=0")
+        await respond.respond_json(send, status, body, ((b"x-request-id", request_id.encode()), timing, *extra))
 
     def _document(self, path: str, raw: bytes | None) -> Json | None:
         if not path.startswith(WELL_KNOWN):
@@ -235,13 +259,13 @@ def _client(scope: Scope) -> Hashable:
     return tuple(client) if client[0].startswith("127.") or client[0] == "::1" else client[0]
 
 
-async def _plain(send: Send, status: int, body: bytes, request_id: str, *extra: tuple[bytes, bytes]) -> None:
-    headers = ((b"x-request-id", request_id.encode()), (b"server-timing", b"gateway;dur=0, upstream;dur=0"), *extra)
-    await respond.respond_json(send, status, body, headers)
+def _said(code: int, message: str, reason: str, **data: object) -> tuple[str, bytes]:
+    """A refusal by its reason, and the body that says it."""
+    return reason, respond.error_body(code, message, reason, **data)
 
 
-_NOT_FOUND: Final = respond.error_body(-32600, "There is no virtual server at this path", "not_found")
-_BAD_HOST: Final = respond.error_body(-32600, "This server is not known under that Host", "host_not_allowed")
-_BAD_ORIGIN: Final = respond.error_body(-32600, "Requests from that Origin are not allowed", "origin_not_allowed")
-_OVERLOADED: Final = respond.error_body(50300, "The gateway is at capacity", Overloaded.reason, retryAfterMs=1000)
-_NOT_ALLOWED: Final = respond.error_body(-32600, "Method not allowed", "method_not_allowed")
+_NOT_FOUND: Final = _said(-32600, "There is no virtual server at this path", "not_found")
+_BAD_HOST: Final = _said(-32600, "This server is not known under that Host", "host_not_allowed")
+_BAD_ORIGIN: Final = _said(-32600, "Requests from that Origin are not allowed", "origin_not_allowed")
+_OVERLOADED: Final = _said(50300, "The gateway is at capacity", Overloaded.reason, retryAfterMs=1000)
+_NOT_ALLOWED: Final = _said(-32600, "Method not allowed", "method_not_allowed")

@@ -33,11 +33,20 @@ _RELAYED: Final = ("roots", "sampling", "elicitation")
 _STANDALONE: Final = "g"
 
 
+Ended = Callable[[str, str, float], None]
+"""Told of each session that is over: the virtual server, the protocol version, seconds."""
+
+
 class HandshakeSession:
     """One session. Implements `core.call.Session`."""
 
-    def __init__(self, token: str, key: str, version: str, capabilities: Json, info: Json | None) -> None:
+    def __init__(
+        self, token: str, key: str, version: str, capabilities: Json, info: Json | None, made: float, *, own: bool
+    ) -> None:
+        """`made` is when it was initialized, in seconds since 1970; `own` whether by this process."""
         self.id = token
+        self.made = made
+        self.own = own
         self.key = key
         self.version = version
         self.capabilities = capabilities
@@ -102,8 +111,11 @@ class HandshakeSession:
 class Sessions:
     """Makes, finds and ends sessions. Bound to virtual server and principal: a foreign id looks unknown."""
 
-    def __init__(self, sealer: Sealer) -> None:
+    def __init__(self, sealer: Sealer, ended: Ended | None = None) -> None:
+        """`ended` is told of each session that was ended, or not used any more; of one that several processes served
+        by the one that made it, unless another was asked to end it."""
         self._sealer = sealer
+        self._told = ended or _nobody
         self._live: OrderedDict[str, HandshakeSession] = OrderedDict()
         self._ended: OrderedDict[str, float] = OrderedDict()
 
@@ -116,9 +128,10 @@ class Sessions:
         """A new session after `initialize`. Only capabilities that the gateway can relay are remembered."""
         relayed = {key: capabilities[key] for key in _RELAYED if isinstance(capabilities.get(key), dict)}
         shown = {key: info[key][:64] for key in ("name", "version") if isinstance(info.get(key), str)} if info else None
-        payload = orjson.dumps([version, relayed, shown, int(time.time())])
+        made = time.time()
+        payload = orjson.dumps([version, relayed, shown, int(made)])
         token = self._sealer.seal(payload, _bound(server, principal))
-        return self._remember(token, _bound(server, principal), version, relayed, shown)
+        return self._remember(token, _bound(server, principal), version, relayed, shown, made, own=True)
 
     def find(self, token: str, server: str, principal: Principal) -> HandshakeSession | None:
         """The session of `token`; None when it is unknown, foreign, ended or too old."""
@@ -136,7 +149,7 @@ class Sessions:
             return None
         if made + SESSION_SECONDS < time.time():
             return None
-        return self._remember(token, bound, version, capabilities, info)
+        return self._remember(token, bound, version, capabilities, info, made, own=False)
 
     def end(self, session: HandshakeSession) -> None:
         """End a session: its id is not taken again by this process."""
@@ -145,6 +158,7 @@ class Sessions:
         while len(self._ended) > _MAX_SESSIONS:
             self._ended.popitem(last=False)
         session.end()
+        self._tell(session, time.time())
 
     def end_streams(self) -> None:
         """End every standalone stream; calls in flight go on."""
@@ -157,11 +171,14 @@ class Sessions:
             session.end()
         self._live.clear()
 
+    def _tell(self, session: HandshakeSession, over: float) -> None:
+        self._told(session.key.partition("\0")[0], session.version, max(0.0, over - session.made))
+
     def _remember(
-        self, token: str, bound: bytes, version: str, capabilities: Json, info: Json | None
+        self, token: str, bound: bytes, version: str, capabilities: Json, info: Json | None, made: float, *, own: bool
     ) -> HandshakeSession:
         self._let_go_of_idle()
-        session = HandshakeSession(token, bound.decode(), version, capabilities, info)
+        session = HandshakeSession(token, bound.decode(), version, capabilities, info, made, own=own)
         self._live[token] = session
         return session
 
@@ -173,6 +190,12 @@ class Sessions:
                 return
             del self._live[oldest.id]
             oldest.end()
+            if oldest.own and oldest.used <= horizon:
+                self._tell(oldest, time.time() - (time.monotonic() - oldest.used))
+
+
+def _nobody(server: str, version: str, seconds: float) -> None:
+    return None
 
 
 def _bound(server: str, principal: Principal) -> bytes:

@@ -163,6 +163,9 @@ class AuditSettings(Model):
     on_failure: Literal["refuse", "allow"] = Field(
         default="refuse", description="What becomes of calls that may change something while nothing can be recorded."
     )
+    unknown_per_minute: Annotated[int, Strict()] = Field(
+        default=600, ge=0, le=1_000_000, description="Refusals of unknown callers that are recorded one by one."
+    )
     keep_for: Duration | None = Field(default=None, description="How long files of the record are kept. null: forever.")
     keep_size: Size | None = Field(default=None, description="Most bytes of a chain's files that are kept. null: all.")
 

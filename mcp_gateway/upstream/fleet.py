@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from mcp_gateway.core.egress.tls import TlsFiles
 from mcp_gateway.core.errors import Unreachable
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.observability import names
 from mcp_gateway.envelopes.observability.traces.tracer import traced_in
 from mcp_gateway.envelopes.policy.authorize import Permitted
 from mcp_gateway.upstream.connect import Connector
@@ -23,12 +25,15 @@ from mcp_gateway.upstream.connect_stdio import StdioConnector
 from mcp_gateway.upstream.credentials import Credentials, FixedHeaders
 from mcp_gateway.upstream.health import Health
 from mcp_gateway.upstream.spec import AuthSpec, HeaderAuthSpec, HttpSpec, Log, Reach, StdioSpec, UpstreamSpec
-from mcp_gateway.upstream.tracing import ask
+from mcp_gateway.upstream.tracing import ask, peer_of
 from mcp_gateway.upstream.unusable import UnusableConnector
 from mcp_gateway.upstream.upstream import Upstream
 
 CredentialsOf = Callable[[str, HttpSpec], Credentials | None]
 """The credentials of an upstream, by its name and settings; None for those that fixed header fields do for."""
+
+SessionEnded = Callable[[str, str, str, float, bool], None]
+"""Told of each session that ended: the upstream, its transport, and what `lasting.Ended` is told."""
 
 DRAIN_SECONDS: Final = 30.0
 """Calls under way to an upstream that is removed or replaced get this long to end."""
@@ -53,9 +58,11 @@ class Fleet:
         base_dir: Path,
         reach: Reach | None = None,
         credentials: CredentialsOf | None = None,
+        ended: SessionEnded | None = None,
     ) -> None:
         """Relative working directories are relative to `base_dir`. `credentials` makes those of upstreams that need
-        more than fixed header fields; None where it knows none."""
+        more than fixed header fields; None where it knows none. `ended` is told of each session with an upstream."""
+        self._ended = ended or _nobody
         self._reach = reach or Reach()
         self._credentials = credentials or _fixed_only
         self._log = log
@@ -182,6 +189,7 @@ class Fleet:
             log=self._log,
             publish=self._publish,
             recovered=self.recovered.publish,
+            ended=partial(self._ended, name, str(peer_of(spec)[names.TRANSPORT])),
         )
 
     def _connector(self, name: str, spec: UpstreamSpec, credentials: Credentials | None) -> Connector:
@@ -214,6 +222,10 @@ class Fleet:
         task = asyncio.create_task(upstream.close(patience))
         self._parting.add(task)
         task.add_done_callback(self._parting.discard)
+
+
+def _nobody(upstream: str, transport: str, version: str, seconds: float, well: bool) -> None:
+    return None
 
 
 def _fixed_only(name: str, spec: HttpSpec) -> Credentials | None:

@@ -14,6 +14,7 @@ from mcp_gateway.core.errors import Overloaded, TimedOut, Unreachable, UpstreamE
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.upstream.channel import LostHook
 from mcp_gateway.upstream.events import Events
+from mcp_gateway.upstream.lasting import Lasting
 from mcp_gateway.upstream.wire import Conversation
 
 MOST_SESSIONS: Final = 256
@@ -71,7 +72,10 @@ class SessionPool:
     `borrow` and `give_back` enclose every use. Beyond `limit` the longest idle one makes room.
     """
 
-    def __init__(self, open_: Open, *, idle_timeout: float, limit: int = MOST_SESSIONS) -> None:
+    def __init__(
+        self, open_: Open, *, idle_timeout: float, limit: int = MOST_SESSIONS, lasting: Lasting | None = None
+    ) -> None:
+        self._lasting = lasting or Lasting()
         self._open = open_
         self._idle_timeout = idle_timeout
         self._limit = limit
@@ -181,6 +185,7 @@ class SessionPool:
 
         async with asyncio.timeout(_OPEN_SECONDS):
             conversation, events = await self._open(caller, lost)
+        self._lasting.began(conversation)
         session = Session(caller.key, conversation, events, self._loop.time())
         if early or self._closed:
             self.discard(session)
@@ -214,6 +219,7 @@ class SessionPool:
             self._sweep = self._loop.call_later(max(oldest + self._idle_timeout - now, 0.05), self._expire)
 
     def _close(self, session: Session) -> None:
+        self._lasting.ended(session.conversation)
         task = self._loop.create_task(session.conversation.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -22,6 +22,7 @@ from mcp_gateway.upstream.credentials import Credentials
 from mcp_gateway.upstream.events import Events
 from mcp_gateway.upstream.follow import Follow
 from mcp_gateway.upstream.inventory import EVERYTHING, LISTINGS
+from mcp_gateway.upstream.lasting import Lasting
 from mcp_gateway.upstream.own_account import OwnAccount
 from mcp_gateway.upstream.spec import Log
 from mcp_gateway.upstream.wire import MODERN, Conversation
@@ -66,6 +67,7 @@ class Supervisor:
         publish: Callable[[InventoryChanged], None],
         recovered: Callable[[], None],
         replaced: Callable[[], None],
+        lasting: Lasting | None = None,
     ) -> None:
         """`publish` gets every new inventory; `recovered` is called when the upstream is back after it was away;
         `replaced` when another main conversation takes the place of an earlier one."""
@@ -76,6 +78,7 @@ class Supervisor:
         self._publish = publish
         self._recovered = recovered
         self._replaced = replaced
+        self._lasting = lasting or Lasting()
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._dirty: set[Change] = set()
@@ -219,6 +222,7 @@ class Supervisor:
             return None
         else:
             self.waiting = self._met = False
+            self._lasting.began(conversation)
             old, self.conversation, self.events = self.conversation, conversation, events
             self._failure = None
             if old is not None:
@@ -267,6 +271,7 @@ class Supervisor:
         self._met = True
         old = self.conversation
         if old is None or not old.alive or old.version != conversation.version:
+            self._lasting.began(conversation)
             self.conversation = conversation
             if old is not None:
                 self._close(old)
@@ -276,6 +281,7 @@ class Supervisor:
 
     def _close(self, conversation: Conversation) -> None:
         """In the background: ending a process takes its time."""
+        self._lasting.ended(conversation)
         task = asyncio.create_task(conversation.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

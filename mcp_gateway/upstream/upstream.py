@@ -18,6 +18,7 @@ from mcp_gateway.upstream.credentials import Credentials, Fields, fields_for, re
 from mcp_gateway.upstream.events import Events
 from mcp_gateway.upstream.health import Health
 from mcp_gateway.upstream.invoke import Invoke, is_nobody
+from mcp_gateway.upstream.lasting import Ended, Lasting, told_to_nobody
 from mcp_gateway.upstream.pool import MOST_SESSIONS, Caller, Key, SessionPool
 from mcp_gateway.upstream.spec import Log, UpstreamSpec
 from mcp_gateway.upstream.streamable import Refused
@@ -52,8 +53,9 @@ class Upstream:
         log: Log,
         publish: Callable[[Upstream, InventoryChanged], None],
         recovered: Callable[[str], None],
+        ended: Ended = told_to_nobody,
     ) -> None:
-        """Call it inside the running loop. `publish` and `recovered` must not raise or wait."""
+        """Call it inside the running loop. `publish`, `recovered` and `ended` must not raise or wait."""
         self.name = name
         self.spec = spec
         self.peer = peer_of(spec)
@@ -61,6 +63,7 @@ class Upstream:
         self._credentials = credentials
         self._log = log.bind(upstream=name)
         self._shares_main = connector.kind == "stdio"
+        lasting = Lasting(ended)
         self._supervisor = Supervisor(
             name,
             connector,
@@ -70,12 +73,14 @@ class Upstream:
             publish=lambda change: publish(self, change),
             recovered=lambda: recovered(name),
             replaced=self._replaced,
+            lasting=lasting,
         )
         self._acquaintance = Acquaintance(name, connector, self._supervisor, timeout=spec.timeout, log=self._log)
         self._pool = SessionPool(
             self._open,
             idle_timeout=spec.idle_timeout,
             limit=MOST_PROCESSES if self._shares_main else MOST_SESSIONS,
+            lasting=lasting,
         )
         self._subscriptions = Subscriptions(self._following)
         self.invoke = Invoke(name, self, self._pool, credentials, timeout=spec.timeout, shares_main=self._shares_main)

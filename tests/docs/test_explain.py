@@ -88,6 +88,9 @@ class Site:
         asked = {"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": text}], **more}
         await self.http.post(f"{self.gateway.url}/v1/chat/completions", json=asked)
 
+    async def get(self, path: str, **headers: str) -> None:
+        await self.http.get(self.gateway.url + path, headers=headers)
+
 
 @asynccontextmanager
 async def site(folder: Path) -> AsyncIterator[Site]:
@@ -147,6 +150,12 @@ async def all_down(here: Site) -> None:
     await here.complete("prod/assistant")
 
 
+async def garbled(here: Site) -> None:
+    fields = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+    url = f"{here.gateway.url}/servers/desk/mcp"
+    await here.http.post(url, content=b'{"jsonrpc": "2.0", "id": 1, "id": 2}', headers=fields)
+
+
 async def dead_upstream(here: Site) -> None:
     here.server.kill()
     await here.call("mark", token="late")
@@ -169,6 +178,9 @@ CASES: Final[tuple[tuple[str, Callable[[Site], Awaitable[None]]], ...]] = (
     ("A completion that nobody answers", all_down),
     ("A completion without money", lambda here: here.complete("openai/dear")),
     ("A model that is not there", lambda here: here.complete("nowhere/m")),
+    ("A request without a path that leads anywhere", lambda here: here.get("/servers/none/mcp?token=secret")),
+    ("A request whose body is no JSON", garbled),
+    ("A request that the edge does not read to its end", lambda here: here.get("/servers/desk/mcp", x="y" * 40_000)),
     ("A call of an upstream that is gone", dead_upstream),
 )  # fmt: skip
 
@@ -180,6 +192,7 @@ def explained(audit: Path, request_id: str) -> str:
     text = "\n".join(lines(story))
     for pattern, same in (
         (r"\b[0-9a-f]{12}-[0-9a-f]+\b", "5e0c1f3a9b27-4d"),
+        (r"\b[0-9a-f]{32}\b", "6b0f5c9e2d7a4f1c8e3b5d7a9c1e4f60"),
         (r"\b\d{4}-\d\d-\d\dT[\d:.]+Z", "2026-11-28T09:30:00.000Z"),
         (r"\b\d+\.\d+(?= ms| of it| here)", "1.234"),
         (r"\bhmac-sha256:[0-9a-f]{8}:[0-9a-f]{64}", "hmac-sha256:0f1e2d3c:9a8b…"),

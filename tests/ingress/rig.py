@@ -29,6 +29,7 @@ from mcp_gateway.core.versions import MODERN
 from mcp_gateway.envelopes.identity.protected import ProtectedResource
 from mcp_gateway.envelopes.observability.lines import MemoryLines
 from mcp_gateway.envelopes.observability.record import Audit, Trace
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.bulkhead import Places
 from mcp_gateway.envelopes.policy.limits.pools import MemoryPools
@@ -149,8 +150,7 @@ class Rig:
         self.policies = policies
         self.door: Live[Doorway] = Live(door or ByHeader())
         self.terminal = Terminal()
-        self.watch = ScriptedWatch()
-        self.closing = Closing()
+        self.watch, self.closing = ScriptedWatch(), Closing()
         self.lines = MemoryLines()
         self.defects: list[tuple[str, Exception]] = []
         held = {inventory.upstream: inventory for inventory in inventories or (desk(),)}
@@ -175,6 +175,7 @@ class Rig:
             llm=models.standing(self.settings, Allowed.parse(()), self.lines, MemoryPools(), "http://gw.test"),
             base_url="http://gw.test",
         )
+        self.refusals = Refusals(self.lines, self.standing.telemetry.measures)
         self.served: Live[Mapping[str, Served]] = Live(self._compile(held))
         self.sessions = Sessions(Sealer(keys, "session"))
         limits = Limits(body, JsonLimits())
@@ -183,8 +184,9 @@ class Rig:
             allowed=AllowedOrigins.derive("http://gw.test", ("https://app.test",)),
             inflight=inflight or InFlight(1_000, 1_000),
             door=self.door,
-            modern=ModernEndpoint(limits, self._report),
-            handshake=HandshakeEndpoint(limits, self.sessions, self._report),
+            refused=self.refusals,
+            modern=ModernEndpoint(limits, self._report, self.refusals),
+            handshake=HandshakeEndpoint(limits, self.sessions, self._report, self.refusals),
             report=self._report,
             connect=connect,
         )

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway.core.asgi.types import Receive, Send
+from mcp_gateway.core.asgi.types import REQUEST_ID, Receive, Send
 from mcp_gateway.core.asgi.types import Scope as AsgiScope
 from mcp_gateway.core.challenge import Challenge
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.envelopes.identity.door import REQUEST_ID
 from tests.envelopes.identity.issuing import NOW
 from tests.envelopes.identity.site import Site, site
 from tests.ingress.agent import HEADERS, Agent, opened

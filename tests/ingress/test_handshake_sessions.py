@@ -195,6 +195,32 @@ async def test_idle_sessions_are_let_go_of(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(held) == 1 and released == ["x"]
 
 
+async def test_how_long_a_session_lasted_is_told_once_by_who_made_it_or_ended_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[tuple[str, str, int]] = []
+
+    def ended(server: str, version: str, seconds: float) -> None:
+        told.append((server, version, round(seconds)))
+
+    here, there = (Sessions(Sealer(KEYS, "session"), ended) for _ in range(2))
+    made, idle = (here.create("desk", ALICE, "2025-11-25", {}, None) for _ in range(2))
+    made.made -= 100
+    here.end(made)
+    assert told == [("desk", "2025-11-25", 100)]
+    taken = there.find(idle.id, "desk", ALICE)
+    assert taken is not None
+    for session in (idle, taken):
+        session.made -= 7200
+        session.used -= sessions.IDLE_SECONDS + 1
+    there.create("desk", ALICE, "2025-11-25", {}, None)
+    assert len(told) == 1, "another process made it"
+    here.create("desk", ALICE, "2025-11-25", {}, None)
+    assert told[1:] == [("desk", "2025-11-25", 7200 - 3601)], "until it was used last"
+    here.close()
+    assert len(told) == 2, "ids stay good when a process ends"
+
+
 async def test_holding_under_a_key_releases_the_earlier_one() -> None:
     released: list[int] = []
     session = Sessions(Sealer(KEYS, "session")).create("desk", ALICE, "2025-11-25", {}, None)

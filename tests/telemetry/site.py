@@ -8,19 +8,25 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from mcp_gateway.core.mcp_headers import encode_header_value
 from tests.llm_proxy.double.server import Double
 from tests.llm_proxy.plane.serving import Gateway, serving
-from tests.real.recording import Recording
 from tests.telemetry.receiver import Receiver
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 AGENT = "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{AGENT}-01"
+
+
+class Reached(Protocol):
+    """An upstream that runs."""
+
+    @property
+    def url(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Site:
 
     gateway: Gateway
     double: Double
-    upstream: Recording
+    upstream: Reached
     http: httpx.AsyncClient
 
     async def call(
@@ -69,7 +75,7 @@ class Site:
 @asynccontextmanager
 async def site(
     folder: Path,
-    upstream: Recording,
+    upstream: Reached,
     collector: Receiver | None,
     *,
     gateway: Any = None,

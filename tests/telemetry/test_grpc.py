@@ -68,8 +68,10 @@ async def test_spans_and_metrics_go_over_grpc(tmp_path: Path, upstream: Recordin
     headers = {"X-Token": f"file:{tmp_path / 'token'}"}
     began = time.time_ns()
     with receiving() as collector:
-        async with site(tmp_path, upstream, collector, otlp_protocol="grpc", otlp_headers=headers) as here:
-            await here.complete()
+        contract: dict[str, Any] = {"metadata": {"keys": {"cost-center": {}}}}
+        more: dict[str, Any] = {"otlp_protocol": "grpc", "otlp_headers": headers, "metric_labels": ["cost-center"]}
+        async with site(tmp_path, upstream, collector, gateway=contract, **more) as here:
+            await here.complete(headers={"x-gateway-metadata": '{"cost-center": "blue"}'})
             await here.call(name="a_look_up", arguments={"word": "x"})
             found = await spans(collector, 4)
     assert {span.name for span in found} == {
@@ -83,11 +85,14 @@ async def test_spans_and_metrics_go_over_grpc(tmp_path: Path, upstream: Recordin
     (resource,) = collector.metrics[-1].resource_metrics
     (scope,) = resource.scope_metrics
     sent = {metric.name: metric for metric in scope.metrics}
-    duration = sent["mcp_server_operation_duration_seconds"]
+    duration = sent["mcp.server.operation.duration"]
     (point,) = duration.histogram.data_points
     assert duration.unit == "s" and point.count == sum(point.bucket_counts) == 1
     assert list(point.explicit_bounds)[-1] == 300 and len(point.bucket_counts) == len(point.explicit_bounds) + 1
     assert began - 60 * 10**9 < point.start_time_unix_nano < point.time_unix_nano
     assert not point.HasField("min"), "nobody kept the least"
     assert sent["mcp_gateway_requests_in_flight"].gauge.data_points[0].as_double == 0
-    assert sent["gen_ai_client_token_usage"].histogram.data_points
+    tokens = sent["gen_ai.client.token.usage"]
+    assert tokens.unit == "{token}"
+    told = {each.key: each.value.string_value for each in tokens.histogram.data_points[0].attributes}
+    assert told["gen_ai.provider.name"] == "openai" and told["mcp_gateway.metadata.cost-center"] == "blue"

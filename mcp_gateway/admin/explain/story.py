@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mcp_gateway.admin.explain.attempts import attempts, dollars
+from mcp_gateway.admin.explain.refused import REASONS, refused
 from mcp_gateway.core.plural import count
 
 Fields = Mapping[str, Any]
 Step = tuple[str, str]
 """What a part of the story is about, and what there is to say."""
 
-ENDINGS: Final = frozenset({"call", "completion"})
+REFUSED: Final = "refused"
+"""The event of a request that no pipeline saw."""
+
+ENDINGS: Final = frozenset({"call", "completion", REFUSED})
 
 _REASONS: Final[Mapping[str, str]] = {
     "audit_unavailable": "the record could not be written, and nothing is changed without it",
@@ -60,6 +64,9 @@ def tell(request_id: str, records: Sequence[Fields], who: Fields | None = None) 
 def _steps(known: Fields, intents: Sequence[Fields], who: Fields | None, *, ended: bool) -> Iterator[Step]:
     yield "Outcome", _outcome(known) if ended else _unknown(intents)
     yield "When", str(known.get("time", "unknown"))
+    if known.get("event") == REFUSED:
+        yield from refused(known)
+        return
     yield from _who(known, who)
     yield "Asked", _asked(known)
     yield from _said(known)
@@ -80,7 +87,7 @@ def _outcome(known: Fields) -> str:
     outcome, reason = str(known.get("outcome")), known.get("reason")
     if outcome == "ok":
         return "allowed, and done"
-    told = _REASONS.get(str(reason), "")
+    told = _REASONS.get(str(reason)) or REASONS.get(str(reason), "")
     word = {"tool_error": "done, with an error"}.get(outcome, outcome)
     return f"{word}: {reason}" + (f" ({told})" if told else "")
 

@@ -42,6 +42,10 @@ _COLUMNS: Final = (
     "upstream_ms",
     "cost_nano_usd",
     "snapshot",
+    "client_address",
+    "http_method",
+    "path",
+    "status",
     "chain",
     "seq",
     "hash",
@@ -117,7 +121,7 @@ def _print(record: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         sys.stdout.write(orjson.dumps(record).decode() + "\n")
         return
-    what = record.get("target") or record.get("model") or record.get("method") or ""
+    what = next((record[name] for name in ("target", "model", "method", "path") if record.get(name)), "")
     where = record.get("server") or record.get("dialect") or ""
     reason = record.get("reason") or ""
     told = (record.get("time"), record.get("event"), record.get("request_id") or "-", record.get("principal") or "-")

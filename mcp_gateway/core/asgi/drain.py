@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mcp_gateway.core.asgi import respond
-from mcp_gateway.core.asgi.types import App, Receive, Scope, Send
+from mcp_gateway.core.asgi.types import REQUEST_ID, App, Headers, Receive, Scope, Send
 from mcp_gateway.core.errors import Overloaded
 
 _LAST_WORDS: Final = 1.0
@@ -92,10 +92,18 @@ class Drain:
                 task.uncancel()
                 with contextlib.suppress(RuntimeError):
                     # The server refuses a second response: then the first was begun, and is cut here.
-                    await respond.respond(send, 503, _BODY, _HEADERS)
+                    await respond.respond(send, 503, _BODY, (*_HEADERS, *_accounted(scope)))
             finally:
                 self._tasks.discard(task)
                 if not self._tasks:
                     self._idle.set()
 
         return tracked
+
+
+def _accounted(scope: Scope) -> Headers:
+    """What every answer carries, where the app got as far as naming the request."""
+    identifier = scope.get(REQUEST_ID)
+    if identifier is None:
+        return []
+    return [(b"x-request-id", identifier.encode()), (b"server-timing", b"gateway;dur=0, upstream;dur=0")]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from mcp_gateway.core.asgi.refusals import Told, told_to_nobody
+
 
 @dataclass(frozen=True, slots=True)
 class EdgeLimits:
@@ -35,9 +37,10 @@ class EdgeLimits:
 
 @dataclass(slots=True)
 class EdgeCounters:
-    """Live figures of one listener, for metrics. `refused` counts by reason word."""
+    """Live figures of one listener. `refused` counts by reason word; `told` hears of each answer of the edge's own."""
 
     open: int = 0
     accepted: int = 0
     evicted: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    told: Told = told_to_nobody

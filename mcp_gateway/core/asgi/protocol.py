@@ -308,6 +308,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._upgrade:
             return
         self._phase = _IDLE
+        self.url = b""
         self._mid = True
         self._fresh = False
         self._alarm.clear()
@@ -360,12 +361,15 @@ class EdgeProtocol(HttpToolsProtocol):
         self._answer(refused)
 
     def _answer(self, refused: Refused) -> None:
-        self.transport.write(refusals.encode(refused, self.server_state.default_headers))
+        request_id = refusals.new_id()
+        self.transport.write(refusals.encode(refused, self.server_state.default_headers, request_id))
         # Closing with unread data in the socket would reset the connection and may destroy the answer on its way.
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
         self._alarm.set(self.loop.time() + self.limits.linger)
+        seen = refusals.seen(self._base, self.parser.get_method(), self.url, self.headers)
+        self.counters.told(seen, request_id, refused.reason, refused.status)
 
     def _close(self) -> None:
         self.transport.close()

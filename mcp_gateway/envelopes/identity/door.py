@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import structlog
 
+from mcp_gateway.core.allowance import Allowance
+from mcp_gateway.core.asgi.types import REQUEST_ID
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import IdentityUnavailable, InsufficientScope, Unauthenticated
 from mcp_gateway.core.flights import Flights, Interrupted
@@ -20,8 +22,8 @@ from mcp_gateway.envelopes.identity.protected import ProtectedResource
 from mcp_gateway.envelopes.identity.verified import TokenRefused, Tokens, Verified
 from mcp_gateway.envelopes.identity.verify import Verify
 
-REQUEST_ID: Final = "mcp_gateway.request_id"
-"""Key in `scope` under which a plane leaves the request's id, for the log."""
+LOGGED_PER_MINUTE: Final = 3000
+"""Lines about refused tokens, of one address the tenth part: whoever sends them decides how many there would be."""
 
 _LONGEST: Final = 16 * 1024
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")
@@ -37,7 +39,7 @@ class Door:
     and scopes are compared with the resource at hand every time.
     """
 
-    __slots__ = ("_anonymous", "_clock", "_flights", "_log", "_tokens", "_verify", "_wall", "refused")
+    __slots__ = ("_anonymous", "_clock", "_flights", "_lines", "_log", "_tokens", "_verify", "_wall", "refused")
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Door:
         self._tokens = Tokens()
         self._flights: Flights[bytes, Verified] = Flights()
         self._log = structlog.get_logger("identity")
+        self._lines = Allowance(LOGGED_PER_MINUTE, clock=clock)
         self.refused = 0
         """Tokens that were presented and not accepted."""
 
@@ -93,17 +96,17 @@ class Door:
                 raise TokenRefused("audience")
         except TokenRefused as refused:
             self.refused += 1
-            self._log.info(
-                "token refused", reason=refused.reason, resource=resource.uri, request_id=scope.get(REQUEST_ID)
-            )
-            raise Unauthenticated(_BAD_TOKEN, challenge=resource.bad_token_challenge) from None
+            if self._lines.take(scope.get("client", ("",))[0]):
+                identifier = scope.get(REQUEST_ID)
+                self._log.info("token refused", reason=refused.reason, resource=resource.uri, request_id=identifier)
+            raise Unauthenticated(_BAD_TOKEN, challenge=resource.bad_token_challenge, why=refused.reason) from None
         principal = verified.principal
         if not principal.scopes.issuperset(resource.scopes):
             self._log.info(
                 "scopes missing", principal=principal.id, resource=resource.uri, request_id=scope.get(REQUEST_ID)
             )
             message = "the access token lacks scopes that this resource needs"
-            raise InsufficientScope(message, challenge=resource.scope_challenge())
+            raise InsufficientScope(message, challenge=resource.scope_challenge(), principal=principal.id)
         return principal
 
     def document(self, resource: ProtectedResource) -> Json | None:

@@ -23,7 +23,9 @@ CLIENT_ADDRESS: Final = "client.address"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 TRANSPORT: Final = "network.transport"
+HTTP_METHOD: Final = "http.request.method"
 HTTP_STATUS: Final = "http.response.status_code"
+URL_PATH: Final = "url.path"
 OTHER: Final = "_OTHER"
 """What the conventions say for a value of a closed set that is none of it."""
 
@@ -39,6 +41,8 @@ TOOL_ERROR: Final = "tool_error"
 
 MCP_SERVER_DURATION: Final = "mcp.server.operation.duration"
 MCP_CLIENT_DURATION: Final = "mcp.client.operation.duration"
+MCP_SERVER_SESSION: Final = "mcp.server.session.duration"
+MCP_CLIENT_SESSION: Final = "mcp.client.session.duration"
 
 # ---------------------------------------------------------------- generative AI
 
@@ -68,6 +72,7 @@ CLIENT_TOKENS: Final = "gen_ai.client.token.usage"
 CLIENT_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
 SERVER_DURATION: Final = "gen_ai.server.request.duration"
 SERVER_FIRST_TOKEN: Final = "gen_ai.server.time_to_first_token"
+SERVER_PER_TOKEN: Final = "gen_ai.server.time_per_output_token"
 
 GUARDRAIL_NAME: Final = "gen_ai.guardrail.component.name"
 GUARDRAIL_TARGET: Final = "gen_ai.guardrail.target.type"

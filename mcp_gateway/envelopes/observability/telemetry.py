@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from mcp_gateway.core.secret import Secret
+from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.envelopes.observability.metrics.exposition import single
 from mcp_gateway.envelopes.observability.metrics.lag import WatchLoop
 from mcp_gateway.envelopes.observability.metrics.measures import Measures
 from mcp_gateway.envelopes.observability.observe import Observe
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.envelopes.observability.traces.exporting import Exporting
 from mcp_gateway.envelopes.observability.traces.span import Span
 from mcp_gateway.envelopes.observability.traces.tracer import Tracer
@@ -77,7 +79,8 @@ class Telemetry:
     def _connect(self, terms: Terms, endpoint: str, version: str) -> None:
         headers = {name: value.reveal() for name, value in terms.headers.items()}
         make = importlib.import_module(_OTLP).Otlp
-        self._otlp = make(endpoint, terms.protocol, headers, version=version, instance=str(uuid.uuid4()))
+        who = {"version": version, "instance": str(uuid.uuid4())}
+        self._otlp = make(endpoint, terms.protocol, headers, originals=self.measures.originals, **who)
         self._spans = Exporting(self._otlp.spans, done=lambda well: self._went("spans", well=well))
         self._metrics = Exporting(
             lambda batch: self._otlp.metrics(*batch[-1]),
@@ -86,6 +89,10 @@ class Telemetry:
             done=lambda well: self._went("metrics", well=well),
         )
         self.tracer = Tracer(self._spans.put, terms.ratio)
+
+    def refusals(self, sink: LineSink, most: int) -> Refusals:
+        """What counts, records into `sink` and traces the requests that no pipeline sees."""
+        return Refusals(sink, self.measures, self.tracer, most=most)
 
     def start(self, shown: Callable[[], str]) -> None:
         """Begin inside the running loop. `shown` is all that /metrics shows, sent to the collector as well."""

@@ -8,11 +8,10 @@ from urllib.parse import urlsplit
 
 from mcp_gateway.core import strictjson
 from mcp_gateway.core.asgi.body import BodyTooLarge, ClientDisconnected
-from mcp_gateway.core.asgi.types import Receive, Scope, Send
+from mcp_gateway.core.asgi.types import REQUEST_ID, Receive, Scope, Send
 from mcp_gateway.core.errors import GatewayError, IdentityUnavailable, Rejected, UpstreamError
 from mcp_gateway.core.live import Live
 from mcp_gateway.envelopes.identity.connections import Connections, Log
-from mcp_gateway.envelopes.identity.door import REQUEST_ID
 from mcp_gateway.envelopes.identity.login import Login
 from mcp_gateway.envelopes.identity.stores import Flows
 from mcp_gateway.envelopes.identity.tickets import Tickets

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from mcp_gateway.core.asgi.types import REQUEST_ID
 from mcp_gateway.core.errors import IdentityUnavailable
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.principal import ANONYMOUS, Principal
@@ -15,7 +16,6 @@ from mcp_gateway.core.seal import Sealer
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.envelopes.identity.authorizing import AuthorizationFailed
 from mcp_gateway.envelopes.identity.connections import Connections
-from mcp_gateway.envelopes.identity.door import REQUEST_ID
 from mcp_gateway.envelopes.identity.login import Person, SignInFailed
 from mcp_gateway.envelopes.identity.stores import Grant, GrantKey, Tokens
 from mcp_gateway.envelopes.identity.tickets import Tickets

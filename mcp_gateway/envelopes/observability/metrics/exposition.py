@@ -6,7 +6,7 @@ Names follow OpenTelemetry's rules for Prometheus: dots become underscores, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -30,6 +30,25 @@ class Family:
     name: str
     kind: str
     samples: list[tuple[str, Labels, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What a metric and its labels are called by the conventions, by what the format calls them."""
+
+    name: str
+    unit: str
+    labels: Mapping[str, str]
+
+
+def originals(metrics: Iterable[Histogram | Counts], labels: Mapping[str, str]) -> Mapping[str, Original]:
+    """Of each of `metrics`, by its name in the format. `labels` are those that are called otherwise again."""
+    found: dict[str, Original] = {}
+    for metric in metrics:
+        unit = metric.unit if isinstance(metric, Histogram) else ""
+        known = {exposed(each): labels.get(each, each) for each in metric.labels}
+        found[exposed(metric.name, unit)] = Original(metric.name, unit, MappingProxyType(known))
+    return MappingProxyType(found)
 
 
 def label(value: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from mcp_gateway.core.errors import UpstreamError
 from mcp_gateway.envelopes.observability import names
 from mcp_gateway.envelopes.observability.metrics import histogram as h
-from mcp_gateway.envelopes.observability.metrics.exposition import counter, histogram, single
+from mcp_gateway.envelopes.observability.metrics.exposition import Original, counter, histogram, originals, single
 from mcp_gateway.envelopes.observability.metrics.histogram import Allowed, Counts, Histogram
 
 MCP: Final = "mcp"
@@ -24,6 +25,7 @@ class Measures:
         "allowed",
         "attempts",
         "client_first",
+        "client_sessions",
         "client_tokens",
         "cost",
         "decisions",
@@ -33,7 +35,10 @@ class Measures:
         "refusals",
         "server_duration",
         "server_first",
+        "server_per_token",
+        "server_sessions",
         "uncounted",
+        "unrecorded",
     )
 
     def __init__(self, metric_labels: Sequence[str] = ()) -> None:
@@ -49,6 +54,8 @@ class Measures:
         self.refusals = Counts(
             "mcp_gateway_refusals_total", "Requests that were refused or failed, by reason.", ("plane", "reason")
         )
+        says = "Refused requests of unknown callers that were counted and not recorded one by one."
+        self.unrecorded = Counts("mcp_gateway_refusals_unrecorded_total", says, ("plane", "reason"))
         says = "Requests let pass because what counts them could not be asked."
         self.uncounted = Counts("mcp_gateway_failed_open_total", says, ("plane", "what"))
         self.lag = Histogram("mcp_gateway.event_loop.lag", "How late the event loop was.", "s", h.LAG_SECONDS, ())
@@ -70,6 +77,12 @@ class Measures:
             (names.MCP_METHOD, error, tool, names.UPSTREAM),
         )
 
+        labels = (names.MCP_VERSION, error, names.TRANSPORT, names.UPSTREAM)
+        says = "How long sessions with upstreams lasted."
+        self.client_sessions = Histogram(names.MCP_CLIENT_SESSION, says, "s", h.MCP_SECONDS, labels)
+        says, asked = "How long sessions of MCP clients lasted.", (names.MCP_VERSION, names.SERVER)
+        self.server_sessions = Histogram(names.MCP_SERVER_SESSION, says, "s", h.MCP_SECONDS, asked)
+
     def _of_models(self, keys: tuple[str, ...]) -> None:
         seconds, error = h.GEN_AI_SECONDS, names.ERROR_TYPE
         asked = (names.OPERATION, names.REQUEST_MODEL)
@@ -84,6 +97,8 @@ class Measures:
         self.server_duration = Histogram(names.SERVER_DURATION, says, "s", seconds, (*asked, error, *keys))
         says = "How long streams took to begin, as clients saw it."
         self.server_first = Histogram(names.SERVER_FIRST_TOKEN, says, "s", h.FIRST_TOKEN_SECONDS, asked)
+        says = "How long each token of a stream took after the first."
+        self.server_per_token = Histogram(names.SERVER_PER_TOKEN, says, "s", h.PER_TOKEN_SECONDS, asked)
         says = "What attempts at providers cost."
         self.cost = Counts("mcp_gateway_cost_usd_total", says, ("provider", "model", *keys))
 
@@ -97,6 +112,21 @@ class Measures:
             self.uncounted.add(1, plane, "limit")
         if "uncounted_budgets" in notes:
             self.uncounted.add(1, plane, "budget")
+
+    def session_of_client(self, server: str, version: str, seconds: float) -> None:
+        """A session at a virtual server is over (`ingress.sessions.Ended`)."""
+        self.server_sessions.observe(seconds, version, server)
+
+    def session_with_upstream(self, upstream: str, transport: str, version: str, seconds: float, well: bool) -> None:
+        """A session with an upstream is over (`upstream.fleet.SessionEnded`)."""
+        error = "" if well else UpstreamError.reason
+        self.client_sessions.observe(seconds, version, error, transport, upstream)
+
+    @property
+    def originals(self) -> Mapping[str, Original]:
+        """The conventions' names for what `text` shows. Keys of metadata are called as they are in spans."""
+        keys = {LABEL + key: names.METADATA + key for key in self.allowed.keys}
+        return originals((*self._histograms(), *self._counters()), keys)
 
     @property
     def overflows(self) -> int:
@@ -119,13 +149,16 @@ class Measures:
         return (
             self.mcp_server,
             self.mcp_client,
+            self.server_sessions,
+            self.client_sessions,
             self.attempts,
             self.client_tokens,
             self.client_first,
             self.server_duration,
             self.server_first,
+            self.server_per_token,
             self.lag,
         )
 
     def _counters(self) -> Sequence[Counts]:
-        return (self.decisions, self.refusals, self.cost, self.uncounted)
+        return (self.decisions, self.refusals, self.unrecorded, self.cost, self.uncounted)

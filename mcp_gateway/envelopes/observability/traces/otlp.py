@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from mcp_gateway.envelopes.observability import names
-from mcp_gateway.envelopes.observability.metrics.exposition import read
+from mcp_gateway.envelopes.observability.metrics.exposition import Original, read
 from mcp_gateway.envelopes.observability.metrics.otlp import metrics_data
 from mcp_gateway.envelopes.observability.traces.span import Span
 from mcp_gateway.envelopes.observability.traces.wire import SpanWriter
@@ -30,12 +30,21 @@ _PACKAGE: Final = "opentelemetry.exporter.otlp.proto."
 class Otlp:
     """The two exporters of one collector. Everything here blocks: call it in a thread."""
 
-    __slots__ = ("_metrics", "_resource", "_scope", "_send", "_spans", "_writer")
+    __slots__ = ("_metrics", "_originals", "_resource", "_scope", "_send", "_spans", "_writer")
 
     def __init__(
-        self, endpoint: str, protocol: Protocol, headers: Mapping[str, str], *, version: str, instance: str
+        self,
+        endpoint: str,
+        protocol: Protocol,
+        headers: Mapping[str, str],
+        *,
+        version: str,
+        instance: str,
+        originals: Mapping[str, Original],
     ) -> None:
-        """`endpoint` is the collector's base URL, `headers` go with every export."""
+        """`endpoint` is the collector's base URL, `headers` go with every export; `originals` are the conventions'
+        names of metrics."""
+        self._originals = originals
         # Exporters say with every failure what the collector wrote; here failures are counted, and told once.
         silent = logging.getLogger("opentelemetry")
         silent.addHandler(logging.NullHandler())
@@ -61,7 +70,7 @@ class Otlp:
 
     def metrics(self, shown: str, since: int, at: int) -> bool:
         """Export what a text in the Prometheus format says; `since` and `at` are in nanoseconds since 1970."""
-        data = metrics_data(read(shown), self._resource, self._scope, since, at)
+        data = metrics_data(read(shown), self._originals, self._resource, self._scope, since, at)
         return self._metrics.export(data) is MetricExportResult.SUCCESS
 
     def close_spans(self) -> None:

@@ -1,0 +1,49 @@
+"""The story of a request that no pipeline saw: refused for what could be known of it at the door. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+REASONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "bad_target": "what it asked for is no path of a server",
+        "body_too_large": "its body is larger than is read",
+        "headers_too_large": "its headers are larger than is read",
+        "header_mismatch": "its headers and its body contradict each other",
+        "host_not_allowed": "the gateway is not known under that Host",
+        "identity_unavailable": "whether the credential is good could not be known",
+        "insufficient_scope": "the credential is good and grants too little",
+        "invalid_envelope": "its body is no JSON-RPC message that is taken here",
+        "invalid_json": "its body is no JSON, or JSON that two parsers read differently",
+        "invalid_request": "its body is not what the method or the path takes",
+        "json_limit_exceeded": "its JSON is deeper or larger than is read",
+        "malformed_request": "it is not valid HTTP",
+        "method_not_allowed": "the path does not know that HTTP method",
+        "not_acceptable": "it accepts neither of the two kinds of answer",
+        "not_found": "there is nothing at that path",
+        "origin_not_allowed": "web pages of that origin may not ask",
+        "request_timeout": "it did not arrive in time",
+        "session_unknown": "the session is unknown, somebody else's, or over",
+        "stream_conflict": "the stream of that session is open already",
+        "unauthenticated": "no credential that is accepted came with it",
+        "unsupported_media_type": "its body does not say that it is JSON",
+        "unsupported_version": "that version of the protocol is not spoken here",
+        "url_too_long": "its path is longer than is read",
+    }
+)
+
+
+def refused(known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Who it was as far as anybody knows, what was asked for, and what was answered."""
+    address = known.get("client_address")
+    where = f", from {address}" if address else ""
+    agent = f"; agent {known['agent']}" if known.get("agent") else ""
+    yield "Who", f"{known.get('principal') or 'not known'}{agent}{where}"
+    asked = " ".join(str(known[name]) for name in ("http_method", "path") if known.get(name))
+    server = f" at the virtual server {known['server']}" if known.get("server") else ""
+    yield "Asked", (asked or "not known: it was not read that far") + server
+    if known.get("why"):
+        yield "Credential", f"{known['why']}: its bearer was not told"
+    yield "Answer", f"HTTP {known.get('status')}, before policies, limits and guardrails were asked"
