@@ -94,13 +94,7 @@ class Gateway:
         self._identity = identity
         self.drain = Drain()
         reach = Reach(Allowed.parse(settings.gateway.egress.allow), settings.limits.response)
-        self.fleet = Fleet(
-            self._log,
-            base_dir=settings.base_dir,
-            reach=reach,
-            credentials=identity.credentialing.credentials,
-            ended=telemetry.measures.session_with_upstream,
-        )
+        self.fleet = self._upstreams_of(settings, reach, telemetry)
         self.fleet.changes.listen(self._on_inventory)
         self.fleet.recovered.listen(self._on_recovered)
         self._sessions = Sessions(Sealer(identity.keys, "session"), telemetry.measures.session_of_client)
@@ -143,6 +137,10 @@ class Gateway:
             started=lambda: self._started,
             reload_now=self.reload,
         )
+
+    def _upstreams_of(self, settings: Settings, reach: Reach, telemetry: Telemetry) -> Fleet:
+        credentials, ended = self._identity.credentialing.credentials, telemetry.measures.session_with_upstream
+        return Fleet(self._log, base_dir=settings.base_dir, reach=reach, credentials=credentials, ended=ended)
 
     @property
     def settings(self) -> Settings:
