@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from mcp_gateway.admin.explain.story import tell
-from mcp_gateway.cli.explain.command import lines
+from mcp_gateway.admin.explain.story import lines, tell
 from tests.real.recording import Recording, static_upstream
 from tests.telemetry.receiver import Receiver, receiving
 from tests.telemetry.site import AGENT, PARENT, TRACE, Site, site, spans

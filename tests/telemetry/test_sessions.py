@@ -44,7 +44,7 @@ async def test_sessions_are_measured_when_they_end(tmp_path: Path) -> None:
     labels = f'mcp_protocol_version="{VERSION}",mcp_gateway_server="desk"'
     assert counted(shown, "mcp_server_session_duration_seconds") == [labels]
     assert counted(shown, "mcp_client_session_duration_seconds") == [], "it is still open"
-    (ended,) = counted(gateway.metrics(), "mcp_client_session_duration_seconds")
+    (ended,) = counted(gateway.control.metrics(), "mcp_client_session_duration_seconds")
     expected = f'mcp_protocol_version="{VERSION}",error_type="",network_transport="tcp",mcp_gateway_upstream="archive"'
     assert ended == expected
     last = {m.name: m for r in collector.metrics[-1].resource_metrics for s in r.scope_metrics for m in s.metrics}
