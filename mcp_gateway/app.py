@@ -126,17 +126,7 @@ class Gateway:
         self._served: Live[Mapping[str, Served]] = Live(self._live.current.served)
         self._llm: Live[models.Served | None] = Live(self._live.current.llm)
         self._inflight = InFlight(settings.limits.in_flight, settings.limits.in_flight_per_client)
-        self.control = ControlPlane(
-            live=self._live,
-            fleet=self.fleet,
-            identity=identity,
-            standing=self._standing,
-            sessions=self._sessions,
-            inflight=self._inflight,
-            drain=self.drain,
-            started=lambda: self._started,
-            reload_now=self.reload,
-        )
+        self.control = self._controlled()
 
     def _upstreams_of(self, settings: Settings, reach: Reach, telemetry: Telemetry) -> Fleet:
         credentials, ended = self._identity.credentialing.credentials, telemetry.measures.session_with_upstream
@@ -226,6 +216,19 @@ class Gateway:
             return None
         assert door is not None  # a reload neither adds nor takes away `auth`
         return Entrance(door, resource, auth.roles, auth.metrics == "open")
+
+    def _controlled(self) -> ControlPlane:
+        return ControlPlane(
+            live=self._live,
+            fleet=self.fleet,
+            identity=self._identity,
+            standing=self._standing,
+            sessions=self._sessions,
+            inflight=self._inflight,
+            drain=self.drain,
+            started=lambda: self._started,
+            reload_now=self.reload,
+        )
 
     def _offer_now(self, server: str) -> Offer | None:
         return self._live.current.offers.get(server)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -12,7 +14,7 @@ from mcp_gateway.admin.access import access_routes
 from mcp_gateway.admin.connections import connection_routes
 from mcp_gateway.admin.control import Control
 from mcp_gateway.admin.decisions import decision_routes
-from mcp_gateway.admin.described import describe
+from mcp_gateway.admin.described import Described
 from mcp_gateway.admin.faults import handle_faults, problem
 from mcp_gateway.admin.lookups import Lookups
 from mcp_gateway.admin.refusals import refusal_routes
@@ -29,7 +31,7 @@ from mcp_gateway.admin.shapes import (
 )
 from mcp_gateway.admin.usage import usage_routes
 
-_NO_SUCH: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "There is none of that name"}}
+_NO_SUCH: Final[Mapping[str, Any]] = MappingProxyType({"model": Problem, "description": "There is none of that name"})
 
 
 def build(control: Control, *, version: str, metrics: bool = True, record: Path | None = None) -> FastAPI:
@@ -37,7 +39,7 @@ def build(control: Control, *, version: str, metrics: bool = True, record: Path 
 
     `record` is the folder of the record of calls, None where none is kept. Call it inside the running loop.
     """
-    app = FastAPI(
+    app = Described(
         title="MCP gateway control plane",
         version=version,
         description="Health, reload and inspection. Serves no agents.",
@@ -56,7 +58,6 @@ def build(control: Control, *, version: str, metrics: bool = True, record: Path 
     lookups = Lookups(record)
     decision_routes(app, lookups)
     refusal_routes(app, lookups)
-    describe(app)
     return app
 
 
@@ -96,7 +97,12 @@ def _metrics_route(app: FastAPI, control: Control) -> None:
 
 
 def _inspect_routes(app: FastAPI, control: Control) -> None:
-    @app.get("/api/servers", tags=["inspect"], summary="Virtual servers and what each source contributes")
+    @app.get(
+        "/api/servers",
+        tags=["inspect"],
+        summary="Virtual servers and what each source contributes",
+        response_model_exclude_unset=True,
+    )
     async def servers() -> list[Server]:
         return [Server(**each) for each in control.servers()]
 
@@ -105,7 +111,7 @@ def _inspect_routes(app: FastAPI, control: Control) -> None:
         tags=["inspect"],
         summary="A virtual server with everything that it offers, by name",
         response_model=ServerDetail,
-        responses=_NO_SUCH,
+        responses={404: dict(_NO_SUCH)},
     )
     async def server(name: str) -> JSONResponse:
         found = control.server(name)
@@ -122,7 +128,7 @@ def _inspect_routes(app: FastAPI, control: Control) -> None:
         tags=["inspect"],
         summary="What an upstream says of its tools",
         response_model=Definitions,
-        responses=_NO_SUCH,
+        responses={404: dict(_NO_SUCH)},
     )
     async def definitions(name: str) -> JSONResponse:
         found = control.definitions(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Query
@@ -17,7 +19,9 @@ MOST: Final = 1000
 """Connections of a page."""
 
 _KIND: Final = "connections"
-_UNAVAILABLE: Final = {"model": Problem, "description": "The vault cannot be asked now"}
+_UNAVAILABLE: Final[Mapping[str, Any]] = MappingProxyType(
+    {"model": Problem, "description": "The vault cannot be asked now"}
+)
 
 
 def connection_routes(app: FastAPI, control: Control) -> None:
@@ -27,7 +31,7 @@ def connection_routes(app: FastAPI, control: Control) -> None:
         "/api/connections",
         tags=["connections"],
         summary="Accounts that are connected, without their secrets",
-        responses={400: {"model": Problem, "description": "A cursor that means nothing"}, 503: _UNAVAILABLE},
+        responses={400: {"model": Problem, "description": "A cursor that means nothing"}, 503: dict(_UNAVAILABLE)},
     )
     async def connections(
         principal: str | None = None,
@@ -48,7 +52,7 @@ def connection_routes(app: FastAPI, control: Control) -> None:
         tags=["connections"],
         summary="Delete a connection and tell its authorization server (RFC 7009)",
         response_model=Ended,
-        responses={404: {"model": Problem, "description": "There is no such connection"}, 503: _UNAVAILABLE},
+        responses={404: {"model": Problem, "description": "There is no such connection"}, 503: dict(_UNAVAILABLE)},
     )
     async def disconnect(principal: str, upstream: str) -> JSONResponse:
         done = await control.disconnect(principal, upstream)

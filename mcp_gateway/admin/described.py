@@ -15,12 +15,14 @@ ROLE: Final = "x-role"
 _SCHEME: Final = "bearer"
 
 
-def describe(app: FastAPI) -> None:
-    """Have `app` give the document with roles, challenges and the scheme of credentials."""
+class Described(FastAPI):
+    """A FastAPI app whose document tells roles, challenges and the scheme of credentials."""
 
-    def document() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            found = get_openapi(
+                title=self.title, version=self.version, description=self.description, routes=self.routes
+            )
             found.setdefault("components", {})["securitySchemes"] = {
                 _SCHEME: {
                     "type": "http",
@@ -32,10 +34,8 @@ def describe(app: FastAPI) -> None:
             for path, operations in found["paths"].items():
                 for method, operation in operations.items():
                     _tell(operation, method.upper(), path)
-            app.openapi_schema = found
-        return app.openapi_schema
-
-    app.openapi = document  # type: ignore[method-assign]
+            self.openapi_schema = found
+        return self.openapi_schema
 
 
 def _tell(operation: dict[str, Any], method: str, path: str) -> None:

@@ -13,7 +13,7 @@ class BadMoment(ValueError):
 
 
 def moment(text: str) -> float:
-    """The moment that `text` means, in Unix seconds, not before 1970; without an offset it is UTC. Raises `BadMoment`."""
+    """The moment that `text` means, in Unix seconds: not before 1970, UTC without an offset. Raises `BadMoment`."""
     try:
         if text[:4].isdecimal() and "-" in text:
             given = datetime.fromisoformat(text)
