@@ -189,7 +189,7 @@ async def test_the_authorization_address_of_an_attacker_is_refused_at_the_end(
         listed = (
             await http.get(f"{office.gateway.control}/api/connections", params={"principal": "corp|mallory"})
         ).json()
-    assert listed == []
+    assert listed == {"items": [], "next": None}
 
 
 @pytest.mark.timeout(120)

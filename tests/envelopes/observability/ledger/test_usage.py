@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,15 @@ from mcp_gateway.core.secret import Secret
 from mcp_gateway.core.state.database import Database
 from mcp_gateway.envelopes.observability.ledger.entry import Entry, write_entry
 from mcp_gateway.envelopes.observability.ledger.rows import Rows
-from mcp_gateway.envelopes.observability.ledger.usage import BUILT_IN, Group, Sums, UnknownKey, since_hour, usage
+from mcp_gateway.envelopes.observability.ledger.usage import (
+    BUILT_IN,
+    Group,
+    Sums,
+    TooMany,
+    UnknownKey,
+    since_hour,
+    usage,
+)
 from tests.envelopes.observability.ledger.support import TENANT, entry
 from tests.support_state import KINDS, fresh
 
@@ -41,11 +50,11 @@ def entries() -> list[Entry]:
     ]  # fmt: skip
 
 
-async def grouped(url: Secret, *by: str, since: float = 0.0, tenant: str = TENANT) -> list[Group]:
+async def grouped(url: Secret, *by: str, since: float = 0.0, tenant: str = TENANT, **more: Any) -> list[Group]:
     database = Database(url)
     await Rows(database, tenant=TENANT).put([write_entry(each) for each in entries()])
     try:
-        return await usage(database, tenant=tenant, by=by, since=since)
+        return await usage(database, tenant=tenant, by=by, since=since, **more)
     finally:
         await database.close()
 
@@ -103,3 +112,28 @@ async def test_a_key_that_cannot_be_is_refused(state_url: Secret) -> None:
     for key in ("", "two words", "metadata.", "x" * 200):
         with pytest.raises(UnknownKey):
             await grouped(state_url, key)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "requests"),
+    [
+        (0.0, None, 4),
+        (0.0, 2 * DAY, 2),
+        (0.0, 2 * DAY + 1, 3),
+        (0.0, 2 * DAY + HOUR, 3),
+        (0.0, 2 * DAY + HOUR + 0.5, 4),
+        (2 * DAY, 2 * DAY, 0),
+        (DAY, DAY, 0),
+    ],
+)
+async def test_it_ends_with_the_hour_before_the_end(
+    state_url: Secret, since: float, until: float | None, requests: int
+) -> None:
+    found = await grouped(state_url, "plane", since=since, until=until)
+    assert sum(group.sums.requests for group in found) == requests
+
+
+async def test_more_groups_than_are_wanted_are_refused(state_url: Secret) -> None:
+    assert len(await grouped(state_url, "plane", most=2)) == 2
+    with pytest.raises(TooMany):
+        await grouped(state_url, "plane", most=1)
