@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Sequence
 from functools import partial
 
 from mcp_gateway.calls.fits import Fits
+from mcp_gateway.calls.guard_link import GuardedLink
 from mcp_gateway.calls.guarding import Guarding, message_of
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.core.errors import Rejected
@@ -33,9 +34,13 @@ class Guard:
     def __call__(
         self, call: Permitted[Invocation], call_next: Handler[Permitted[Invocation], Result]
     ) -> Awaitable[Result]:
-        if not self._guarding.concerns(call.call):
+        link = call.call.call.link
+        if isinstance(link, GuardedLink) and link.carried_by is call.call:
+            before, after = link.chosen
+        elif self._guarding.concerns(call.call):
+            before, after = self._guarding.chosen(call.call)
+        else:
             return call_next(call)
-        before, after = self._guarding.chosen(call.call)
         back = partial(self._back, after, call_next) if after else call_next
         return self._there(call, before, back) if before else back(call)
 

@@ -36,8 +36,9 @@ class GuardLink:
         if not before and not after:
             return await call_next(call)
         link = GuardedLink(call.call.link, self._guarding, call, before, after)
+        link.carried_by = guarded = replace(call, call=replace(call.call, link=link))
         try:
-            result = await call_next(replace(call, call=replace(call.call, link=link)))
+            result = await call_next(guarded)
             await link.settled()
         finally:
             link.close()
@@ -45,9 +46,13 @@ class GuardLink:
 
 
 class GuardedLink:
-    """A `Link` on which nothing passes that guardrails have not seen. Notifications keep their order."""
+    """A `Link` on which nothing passes that guardrails have not seen. Notifications keep their order.
 
-    __slots__ = ("_after", "_before", "_call", "_guarding", "_last", "_link", "_pending")
+    `chosen` are the guardrails of the call that is `carried_by` it, before and after: whoever meets that very call
+    again does not have to choose anew.
+    """
+
+    __slots__ = ("_after", "_before", "_call", "_guarding", "_last", "_link", "_pending", "carried_by")
 
     def __init__(
         self, link: Link, guarding: Guarding, call: Invocation, before: Sequence[Chosen], after: Sequence[Chosen]
@@ -59,6 +64,11 @@ class GuardedLink:
         self._after = after
         self._pending: set[asyncio.Task[None]] = set()
         self._last: asyncio.Task[None] | None = None
+        self.carried_by: Invocation | None = None
+
+    @property
+    def chosen(self) -> tuple[Sequence[Chosen], Sequence[Chosen]]:
+        return self._before, self._after
 
     def notify(self, method: str, params: Json) -> None:
         if not self._after:

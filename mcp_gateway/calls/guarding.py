@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from mcp_gateway.calls.carriers import Carried, Permits
 from mcp_gateway.calls.kinds import Invocation, Kind
@@ -34,7 +35,7 @@ class Guarding:
 
         Raises `Invalid` for a header that cannot be honoured.
         """
-        return self._gate.chosen(_asked(call), call.call.headers)
+        return self._gate.chosen(_asked(call) if self._gate.asks else _NOTHING, call.call.headers)
 
     async def going(self, call: Invocation, chosen: Sequence[Chosen]) -> Checked:
         """Look at what goes to the upstream. Raises `Blocked`."""
@@ -63,6 +64,9 @@ def message_of(checked: Checked) -> Carried:
 
 def _left(checked: Checked) -> Json:
     return message_of(checked).message
+
+
+_NOTHING: Final = Asked()
 
 
 def _asked(call: Invocation) -> Asked:

@@ -232,3 +232,9 @@ def test_what_has_to_be_made_out_one_by_one_weighs_more() -> None:
     assert weight("4111 1111 1111 1111") > 5 * len("4111 1111 1111 1111")
     assert weight("\ud800\u6f22" * 10) > 5 * 20
     assert weight("") == 0
+
+
+def test_a_word_of_the_protocol_is_no_line_by_itself() -> None:
+    message = {"structuredContent": {"structuredContent": 1}, "isError": False, "novelty": None, "requestState": CANARY}
+    assert sorted(lines(message)) == ["novelty", "structuredContent"]
+    assert list(lines({"isError": False, "content": [{"type": "image", "data": ""}]})) == ["type: image", "data: "]

@@ -6,10 +6,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Final
 
 from mcp_gateway.envelopes.safety.content import Content
 from mcp_gateway.envelopes.safety.guard import Guard
 from mcp_gateway.envelopes.safety.verdict import Action, Hook, Judgement, Verdict
+
+_BLOCK: Final = Action.BLOCK
+_MUTATE: Final = Action.MUTATE
+_PRIORITY: Final = attrgetter("priority")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +50,20 @@ class Engine:
         All that only refuse see the message as it came. Those that rewrite see what the one before left, and the first
         that blocks is the last that is asked.
         """
+        rewriting = [guard for guard in guards if guard.rewrites]
         refusing = [guard for guard in guards if not guard.rewrites]
         judgements = await _side_by_side(refusing, content)
-        blocked = next((each for each in judgements if each.action is Action.BLOCK), None)
+        blocked = next((each for each in judgements if each.action is _BLOCK), None)
         changed: Judgement | None = None
-        for guard in sorted((guard for guard in guards if guard.rewrites), key=lambda guard: guard.priority):
+        for guard in sorted(rewriting, key=_PRIORITY):
             if blocked is not None:
                 break
             judgement, content = await guard.judge(content)
             judgements.append(judgement)
-            match judgement.action:
-                case Action.BLOCK:
-                    blocked = judgement
-                case Action.MUTATE:
-                    changed = judgement
+            if judgement.action is _BLOCK:
+                blocked = judgement
+            elif judgement.action is _MUTATE:
+                changed = judgement
         self.count(hook, judgements)
         return Checked(content, judgements, blocked, changed)
 
@@ -67,6 +73,9 @@ class Engine:
 
 
 async def _side_by_side(guards: Sequence[Guard], content: Content) -> list[Judgement]:
-    if len(guards) < 2:
-        return [(await guard.judge(content))[0] for guard in guards]
+    if not guards:
+        return []
+    if len(guards) == 1:
+        judgement, _ = await guards[0].judge(content)
+        return [judgement]
     return [judgement for judgement, _ in await asyncio.gather(*(guard.judge(content) for guard in guards))]

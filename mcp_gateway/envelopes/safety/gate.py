@@ -33,13 +33,15 @@ _WORDS: Final[Mapping[Hook, str]] = MappingProxyType(
 class Gate:
     """The guardrails of a configuration at `hooks`, those of one plane: before it, and after it."""
 
-    __slots__ = ("_concerned", "_engine", "_hooks", "_rules")
+    __slots__ = ("_concerned", "_engine", "_hooks", "_rules", "asks")
 
     def __init__(self, rules: Rulebook, engine: Engine, hooks: tuple[Hook, Hook]) -> None:
         self._rules = rules
         self._engine = engine
         self._hooks = hooks
         self._concerned = bool(rules.hooks.intersection(hooks))
+        self.asks: Final = rules.asks
+        """Whether what is `asked` decides what is chosen, or every request meets the same guardrails."""
 
     def concerns(self, headers: Mapping[str, Sequence[str]]) -> bool:
         """Whether anything may have to look at a request with these `headers`."""
@@ -55,8 +57,9 @@ class Gate:
             added = self._rules.added(header, self._hooks) if header else {}
         except BadHeader as error:
             raise Invalid(str(error)) from error
-        before, after = (self._rules.choose(hook, asked, added.get(hook, ())) for hook in self._hooks)
-        return before, after
+        before, after = self._hooks
+        choose = self._rules.choose
+        return choose(before, asked, added.get(before, ())), choose(after, asked, added.get(after, ()))
 
     async def check(self, hook: Hook, chosen: Sequence[Chosen], content: Content, trail: Trail) -> Checked:
         """What `chosen` leave of `content`; what they say is noted. Raises `Blocked`."""

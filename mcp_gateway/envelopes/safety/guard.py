@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 from mcp_gateway.core.circuit import Circuit
 from mcp_gateway.core.errors import TimedOut
-from mcp_gateway.envelopes.safety.content import Content, Examined, Examiner
+from mcp_gateway.envelopes.safety.content import PASSED, Content, Examined, Examiner
 from mcp_gateway.envelopes.safety.verdict import Action, Judgement, Mode, Operation, Verdict, enforced
 
 
@@ -24,11 +23,15 @@ class Guard:
     timeout: float
     examine: Examiner
     circuit: Circuit
+    rewrites: bool = field(init=False)
+    """Whether it takes out what it finds; in audit mode nothing is."""
 
-    @property
-    def rewrites(self) -> bool:
-        """Whether it takes out what it finds; in audit mode nothing is."""
-        return self.operation is Operation.MUTATE and self.mode is not Mode.AUDIT
+    _passed: Judgement = field(init=False, repr=False, compare=False)
+    """What it says most often."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rewrites", self.operation is Operation.MUTATE and self.mode is not Mode.AUDIT)
+        object.__setattr__(self, "_passed", Judgement(self.name, Verdict.PASS, Action.ALLOW))
 
     async def judge(self, content: Content) -> tuple[Judgement, Content]:
         """What it says of `content`, and what is left of that. Never raises for anything that the examiner does."""
@@ -36,11 +39,11 @@ class Guard:
             return self._failed(Verdict.ERROR, "open"), content
         try:
             examined = self.examine(content, rewrite=self.rewrites)
-            if isinstance(examined, Awaitable):
+            if not isinstance(examined, Examined):
                 async with asyncio.timeout(self.timeout):
                     examined = await examined
-            if not isinstance(examined, Examined):
-                raise TypeError("not the answer of an examiner")
+                if not isinstance(examined, Examined):
+                    raise TypeError("not the answer of an examiner")
         except (TimeoutError, TimedOut):
             self.circuit.failed(monotonic())
             return self._failed(Verdict.TIMEOUT), content
@@ -54,6 +57,8 @@ class Guard:
         return self._settled(examined, content)
 
     def _settled(self, examined: Examined, content: Content) -> tuple[Judgement, Content]:
+        if examined is PASSED:
+            return self._passed, content
         verdict = Verdict.DENY if examined.denied else Verdict.PASS
         rewritten = examined.content if self.rewrites and examined.denied else None
         action = enforced(verdict, self.mode, rewritten=rewritten is not None)

@@ -100,6 +100,12 @@ class Rule:
             },
         )
 
+    @property
+    def asks(self) -> bool:
+        """Whether there are requests that it is not about."""
+        patterns = (self.servers, self.tools, self.models)
+        return any(pattern is not None for pattern in patterns) or bool(self.subjects or self.metadata)
+
     def matches(self, asked: Asked) -> bool:
         """Whether the rule is about what is asked. `models` says nothing about tools, nor the rest about models."""
         if asked.model:
@@ -121,7 +127,7 @@ class Rule:
 class Rulebook:
     """All guardrails of a configuration, the bundled ones included, and the rules that bring them to calls."""
 
-    __slots__ = ("_guards", "_headers", "_rules", "hooks")
+    __slots__ = ("_always", "_guards", "_headers", "_rules", "asks", "hooks")
 
     def __init__(self, guards: Mapping[str, Guard], rules: Iterable[RuleSpec]) -> None:
         self._guards = guards
@@ -131,6 +137,9 @@ class Rulebook:
         self._rules = tuple(Rule.of(rule, guards) for rule in rules)
         self.hooks = frozenset(hook for rule in self._rules for hook, chosen in rule.chosen.items() if chosen)
         """The hooks at which a rule has something to say."""
+        self.asks = any(rule.asks for rule in self._rules)
+        """Whether a rule is about some requests only."""
+        self._always = {} if self.asks else {hook: self._chosen(hook, Asked(), ()) for hook in Hook}
 
     @property
     def names(self) -> Iterable[str]:
@@ -164,6 +173,11 @@ class Rulebook:
 
     def choose(self, hook: Hook, asked: Asked, added: Sequence[str] = ()) -> Sequence[Chosen]:
         """Every guardrail that a matching rule or the header brings, each once, in that order."""
+        if self.asks or added:
+            return self._chosen(hook, asked, added)
+        return self._always[hook]
+
+    def _chosen(self, hook: Hook, asked: Asked, added: Sequence[str]) -> Sequence[Chosen]:
         chosen: dict[str, Chosen] = {}
         for rule in self._rules if hook in self.hooks else ():
             if rule.chosen[hook] and rule.matches(asked):

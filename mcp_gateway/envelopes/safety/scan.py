@@ -52,11 +52,13 @@ def once(text: str, ways: Iterable[View], detectors: Sequence[Detector], rest: R
     for view in ways:
         for detector in detectors:
             rest()
-            found += [
-                Finding(finding.kind, *view.span(finding.start, finding.end))
-                for finding in paced(detector.find(view.text, rest), rest)
-                if finding.start < finding.end
-            ]
+            # Most texts hold nothing.
+            if matches := detector.find(view.text, rest):
+                found += [
+                    Finding(finding.kind, *view.span(finding.start, finding.end))
+                    for finding in paced(matches, rest)
+                    if finding.start < finding.end
+                ]
         rest()
     return _merged(text, found) if found else found
 
@@ -79,7 +81,7 @@ def views(text: str, rest: Rest = no_rest) -> Iterator[View]:
     """`text`, which can be encoded as UTF-8, in all ways in which it is looked through."""
     given = View(text)
     yield given
-    normal = normalise(text)
+    normal = given if text.isascii() else normalise(text)
     if normal.text != text:
         yield normal
     yield from decode(normal, rest)

@@ -20,6 +20,9 @@ class Hook(StrEnum):
     PRE_INVOKE = "mcp_tool_pre_invoke_guardrails"
     POST_INVOKE = "mcp_tool_post_invoke_guardrails"
 
+    __hash__ = str.__hash__
+    """Not by its name, as an enumeration's members are: a call looks things up by hooks and verdicts a dozen times."""
+
 
 LLM_HOOKS: Final = (Hook.LLM_INPUT, Hook.LLM_OUTPUT)
 MCP_HOOKS: Final = (Hook.PRE_INVOKE, Hook.POST_INVOKE)
@@ -49,6 +52,8 @@ class Verdict(StrEnum):
     ERROR = "error"
     TIMEOUT = "timeout"
 
+    __hash__ = str.__hash__
+
 
 class Action(StrEnum):
     """What was done about it."""
@@ -56,6 +61,8 @@ class Action(StrEnum):
     ALLOW = "allow"
     BLOCK = "block"
     MUTATE = "mutate"
+
+    __hash__ = str.__hash__
 
 
 def enforced(verdict: Verdict, mode: Mode, *, rewritten: bool) -> Action:
@@ -89,9 +96,9 @@ class Judgement:
         """The judgement as records hold it."""
         note: dict[str, object] = {
             "name": self.guardrail,
-            "hook": hook.value,
-            "verdict": self.verdict.value,
-            "action": self.action.value,
+            "hook": str(hook),
+            "verdict": str(self.verdict),
+            "action": str(self.action),
             "findings": dict(self.findings),
         }
         return note if self.failure is None else {**note, "failure": self.failure}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,7 +40,15 @@ _SHORT_HEAVY: Final = 3
 _RAW: Final = 512
 """What is no text as base64 and has fewer characters is looked at as it is written too: it may be no base64 at all."""
 
-_ENCODED: Final = frozenset({Handling.BINARY, Handling.ADDRESS, Handling.JSON})
+_FREE: Final = Handling.FREE
+_PARTS: Final = Handling.PARTS
+_NAMED: Final = Handling.NAMED
+"""By names of this module: of an enumeration a member is looked up at a cost, and one is for each text."""
+
+_WRITTEN: Final = (_FREE, Handling.TEXT, Handling.FIXED, _PARTS, _NAMED)
+_ENCODED: Final = (Handling.BINARY, Handling.ADDRESS, Handling.JSON)
+"""Whether a text is looked at as it is written, or what it stands for. The most frequent come first."""
+
 _DATA: Final = re.compile(r"\s*data:[^,]{0,256};base64,", re.IGNORECASE)
 _PRINTABLE: Final = re.compile(rb"[\x20-\x7e\t\r\n]{8,}")
 
@@ -64,34 +72,38 @@ def places(message: Mapping[str, Any], grammar: Grammar) -> Iterator[Place]:
 def lines(message: Mapping[str, Any], grammar: Grammar) -> Iterator[str]:
     """The same texts, each with its key before it, in any order, and some keys that nobody has to look at.
 
-    No place is made for any of them: most messages are clean, and of those nobody asks where anything stands.
+    No place is made for any of them: most messages are clean, and of those nobody asks where anything stands. What is
+    written in a message most often is said right here: a call would take as long as all the rest for it.
     """
-    waiting: _Waiting = []
-    for key, value in message.items():
-        if key not in grammar.opaque:
-            yield from _entry(message, key, value, Handling.PARTS, waiting, grammar)
+    if not grammar.opaque.isdisjoint(message):
+        message = {key: value for key, value in message.items() if key not in grammar.opaque}
+    waiting: _Waiting = [("", message, _PARTS)]
     while waiting:
-        name, holder, handling = waiting.pop()
+        name, holder, of = waiting.pop()
         if isinstance(holder, dict):
             for key, value in holder.items():
-                if type(value) is str and handling is Handling.FREE:
+                # A word of the protocol is no text.
+                known = grammar.handling(holder, key) if of is _PARTS else None
+                if known is None and (type(value) is not str or not key.isidentifier()):
+                    yield key
+                handling = known or (_PARTS if of is _NAMED else _FREE)
+                if type(value) is str and handling in _WRITTEN:
                     yield f"{key}: {value}"
-                    if not key.isidentifier():
-                        yield key
                 else:
-                    yield from _entry(holder, key, value, handling, waiting, grammar)
+                    yield from _line(key, value, handling, waiting)
         elif isinstance(holder, list):
             for value in holder:
-                yield from _line(name, value, handling, waiting)
+                if type(value) is str and of in _WRITTEN:
+                    yield f"{name}: {value}"
+                else:
+                    yield from _line(name, value, of, waiting)
 
 
 def weight(text: str) -> int:
     """How long detectors take for `text` at most, counted in characters of which nothing has to be made out."""
     if len(text) < _SHORT:
         return _SHORT_HEAVY * len(text)
-    raw = text.encode(errors="replace")
-    costly = len(raw) - len(raw.translate(None, _COSTLY))
-    return len(text) + _HEAVY * costly
+    return len(text) + _HEAVY * _costly(text)
 
 
 def small(message: object, *, nodes: int, characters: int) -> bool:
@@ -100,11 +112,14 @@ def small(message: object, *, nodes: int, characters: int) -> bool:
     Looks at no more than it must.
     """
     waiting: list[object] = [[message]]
+    weighed: list[str] = []
     nodes += 1
     while waiting:
         holder = waiting.pop()
         assert isinstance(holder, dict | list)
         nodes -= len(holder)
+        if nodes < 0:
+            return False
         for value in holder.values() if isinstance(holder, dict) else holder:
             kind = type(value)
             if kind is str:
@@ -112,13 +127,20 @@ def small(message: object, *, nodes: int, characters: int) -> bool:
                 if size < _SHORT:
                     characters -= _SHORT_HEAVY * size
                 else:
-                    # A long text may weigh too much before it is weighed.
-                    characters -= weight(value) if size <= characters else size
+                    characters -= size
+                    weighed.append(value)
             elif kind is dict or kind is list:
                 waiting.append(value)
-        if nodes < 0 or characters < 0:
+        if characters < 0:
             return False
-    return True
+    # They are as heavy together as each by itself, and weighed once.
+    return _costly("".join(weighed)) * _HEAVY <= characters
+
+
+def _costly(text: str) -> int:
+    """How many bytes of it are to be made out one by one."""
+    raw = text.encode(errors="replace")
+    return len(raw) - len(raw.translate(None, _COSTLY))
 
 
 def rewritten(message: dict[str, Any], changes: Mapping[Way, str]) -> dict[str, Any]:
@@ -159,43 +181,25 @@ def _outside(message: Any, changes: Mapping[Way, str]) -> Mapping[Way, str]:
     return plain
 
 
-def _entry(
-    holder: Mapping[str, Any], key: str, value: object, of: Handling, waiting: _Waiting, grammar: Grammar
-) -> Iterator[str]:
-    """The texts of one entry of an object that is handled as `of`: its key, and its value unless that has more."""
-    match of:
-        case Handling.PARTS:
-            handling = grammar.handling(holder, key) or Handling.FREE
-        case Handling.NAMED:
-            handling = Handling.PARTS
-        case _:
-            handling = Handling.FREE
-    if type(value) is not str or handling is Handling.BINARY or not key.isidentifier():
-        yield key
-    yield from _line(key, value, handling, waiting)
-
-
-def _line(name: str, value: object, handling: Handling, waiting: _Waiting) -> Iterator[str]:
-    if isinstance(value, str):
-        if handling in _ENCODED:
-            yield from _encoded_line(name, value, handling, waiting)
-        else:
-            yield f"{name}: {value}"
-    elif isinstance(value, (dict, list)):
+def _line(name: str, value: object, handling: Handling, waiting: _Waiting) -> Iterable[str]:
+    """The lines of a value that is not an object or a list: those wait."""
+    if isinstance(value, (dict, list)):
         waiting.append((name, value, handling))
+    elif isinstance(value, str):
+        return (f"{name}: {value}",) if handling in _WRITTEN else _encoded_line(name, value, handling, waiting)
     elif type(value) is int and not -_LONG_NUMBER < value < _LONG_NUMBER:
-        yield f"{name}: {value}"
+        return (f"{name}: {value}",)
+    return ()
 
 
-def _encoded_line(name: str, value: str, handling: Handling, waiting: _Waiting) -> Iterator[str]:
-    if handling is Handling.JSON:
-        inside = _parsed(value)
-        if inside is None:
-            yield f"{name}: {value}"
-        else:
-            waiting.append((name, inside, Handling.FREE))
-        return
-    yield from (line(place.carrier) for place in _encoded(value, (), name, handling))
+def _encoded_line(name: str, value: str, handling: Handling, waiting: _Waiting) -> Iterable[str]:
+    if handling is not Handling.JSON:
+        return (line(place.carrier) for place in _encoded(value, (), name, handling))
+    inside = _parsed(value)
+    if inside is None:
+        return (f"{name}: {value}",)
+    waiting.append((name, inside, _FREE))
+    return ()
 
 
 def _field(holder: Mapping[str, Any], key: str, value: object, way: Way, grammar: Grammar) -> Iterator[Place]:

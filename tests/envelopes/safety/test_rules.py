@@ -115,3 +115,18 @@ def test_a_header_is_read_once_and_a_bad_one_is_bad_each_time() -> None:
     for number in range(2 * MAX_HEADERS):
         rules.added([f'{{"mcp_tool_pre_invoke_guardrails": []}}{" " * number}'])
     assert rules.added(said) == {PRE: ("g/a",)}
+
+
+def test_what_every_request_meets_is_chosen_once() -> None:
+    rules = book(({}, ["g/b", "g/a"]), ({}, ["g/a", "g/c"]))
+    assert not rules.asks
+    assert rules.choose(PRE, CALL) is rules.choose(PRE, Asked(model="m"))
+    assert chosen(rules) == ["g/b", "g/a", "g/c"]
+    assert rules.choose(Hook.POST_INVOKE, CALL) == ()
+
+
+@pytest.mark.parametrize(
+    "when", [{"servers": ["*"]}, {"tools": ["*"]}, {"models": ["*"]}, {"subjects": ["x"]}, {"metadata": {"a": "b"}}]
+)
+def test_one_rule_about_some_requests_has_every_one_asked(when: dict[str, Any]) -> None:
+    assert book(({}, ["g/a"]), (when, ["g/b"])).asks

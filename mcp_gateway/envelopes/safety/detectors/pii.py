@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from mcp_gateway.envelopes.safety.detectors.pii_addresses import addresses, emails
-from mcp_gateway.envelopes.safety.detectors.pii_codes import codes
-from mcp_gateway.envelopes.safety.detectors.pii_context import Said
-from mcp_gateway.envelopes.safety.detectors.pii_numbers import numbers
+from mcp_gateway.envelopes.safety.detectors.pii_codes import CODES, codes
+from mcp_gateway.envelopes.safety.detectors.pii_context import SAID, Said
+from mcp_gateway.envelopes.safety.detectors.pii_numbers import PLAIN, numbers
 from mcp_gateway.envelopes.safety.finding import Finding, Rest, no_rest, paced
 from mcp_gateway.envelopes.safety.options import Options
-from mcp_gateway.envelopes.safety.text.regex import Pattern
+from mcp_gateway.envelopes.safety.text.regex import Gate, Pattern
 
 CATEGORIES: Final = (
     "email",
@@ -46,11 +46,19 @@ _OFF: Final = frozenset({"ip_address"})
 _LONGEST: Final = 384
 """The longest match, an e-mail address of 64 + 1 + 253 characters, with the words before a number."""
 
-_CODES_ONLY: Final = frozenset({"iban", "uk_nino", "es_dni", "it_codice_fiscale"})
-_NUMBERS: Final = frozenset(CATEGORIES).difference(_CODES_ONLY, ("email", "date_of_birth", "ip_address"))
-_CODES: Final = _CODES_ONLY.union(("fr_nir",))
+_CODE_KINDS: Final = frozenset({"iban", "uk_nino", "es_dni", "it_codice_fiscale"})
+_NUMBERS: Final = frozenset(CATEGORIES).difference(_CODE_KINDS, ("email", "date_of_birth", "ip_address"))
+_CODES: Final = _CODE_KINDS.union(("fr_nir",))
 
 _DIGITS: Final = Pattern(r"[0-9][0-9 ().\-/]{0,3}[0-9]")
+_GATE: Final = Gate((SAID, PLAIN, CODES))
+"""What most texts have nothing of, looked for in one pass."""
+
+_SAID: Final = 0
+_PLAIN: Final = 1
+_CODE: Final = 2
+"""The numbers of these in the gate."""
+
 _DATE: Final = Pattern(
     r"\b(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}"
     r"|[0-9]{1,2}[-/. ]{1,2}(?:[0-9]{1,2}|[A-Za-z]{3,9})[-/., ]{1,2}[0-9]{2,4}"
@@ -101,10 +109,11 @@ class Pii:
         if not _DIGITS.within(text):
             return found
         rest()
-        said = Said.of(text, rest)
+        shown = _GATE.matching(text)
+        said = Said.of(text, rest) if _SAID in shown else Said(text, (), ())
         if not self.categories.isdisjoint(_NUMBERS):
-            found += numbers(text, said, rest, lenient=not self.context)
-        if not self.categories.isdisjoint(_CODES):
+            found += numbers(text, said, rest, plain=_PLAIN in shown, lenient=not self.context)
+        if _CODE in shown and not self.categories.isdisjoint(_CODES):
             found += paced(codes(text), rest)
         if "date_of_birth" in self.categories:
             found += paced(_births(text, said), rest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import accumulate
+from operator import mul
 from types import MappingProxyType
 from typing import Final
 
@@ -175,7 +176,7 @@ def sin(digits: str) -> bool:
 
 
 def _weighted(digits: str, weights: Sequence[int]) -> int:
-    return sum(int(one) * weight for one, weight in zip(digits, weights, strict=True))
+    return sum(map(mul, map(int, digits), weights))
 
 
 def _is_date(year: int, month: int, day: int) -> bool:

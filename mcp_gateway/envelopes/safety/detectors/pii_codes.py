@@ -10,7 +10,7 @@ from mcp_gateway.envelopes.safety.detectors import pii_checks as checks
 from mcp_gateway.envelopes.safety.finding import Finding
 from mcp_gateway.envelopes.safety.text.regex import Pattern
 
-_CODES: Final = Pattern(
+CODES: Final = Pattern(
     rf"(\b(?i:{'|'.join(checks.IBAN_COUNTRIES)})[0-9]{{2}}[ \-]?[A-Za-z0-9]{{4}})"
     r"|(\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ ]?[0-9]{2}[ ]?[0-9]{2}[ ]?[0-9]{2}[ ]?[A-D]\b)"
     r"|(\b(?:[0-9]{8}|[XYZ]-?[0-9]{7})-?[A-HJ-NP-TV-Z]\b)"
@@ -36,7 +36,7 @@ _VALID: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
 
 def codes(text: str) -> Iterator[Finding]:
     """The codes of `text` whose check characters hold."""
-    for number, start, end in _CODES.groups(text):
+    for number, start, end in CODES.groups(text):
         if number == _IBAN:
             if (last := _account(text, start)) > 0:
                 yield Finding("iban", start, last)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +33,7 @@ _WORDS: Final = (
     ),
 )
 # A word in brackets (`[PHONE]`) stands for what was taken out, and says nothing of what follows.
-_SAID: Final = Pattern(
+SAID: Final = Pattern(
     r"(?:^|[^\[A-Za-z])(?:"
     + "|".join(f"({words})" for _, words in _WORDS)
     + r")(?:[ _\-]?(?:number|no|nr))?(?:$|[^a-z\]])",
@@ -53,21 +52,20 @@ class Said:
 
     text: str
     words: tuple[Finding, ...]
+    ends: tuple[int, ...]
 
     @classmethod
     def of(cls, text: str, rest: Rest = no_rest) -> Said:
-        words = paced(_SAID.groups(text), rest)
-        return cls(text, tuple(Finding(_WORDS[number - 1][0], start, end) for number, start, end in words))
+        found = paced(SAID.groups(text), rest)
+        words = tuple(Finding(_WORDS[number - 1][0], start, end) for number, start, end in found)
+        return cls(text, words, tuple(word.end for word in words))
 
     def says(self, kind: str, start: int) -> bool:
         """Whether a word before `start`, with no bracket and no line between, says that `kind` begins there."""
-        after = bisect_right(self.words, start, key=lambda word: word.end)
+        after = bisect_right(self.ends, start)
         for word in reversed(self.words[max(0, after - _NEAR) : after]):
             if start - word.end > REACH:
                 return False
             if word.kind == kind and _BREAKS.isdisjoint(self.text[word.end : start]):
                 return True
         return False
-
-    def ends(self) -> Iterator[int]:
-        return (word.end for word in self.words)

@@ -17,7 +17,7 @@ from mcp_gateway.envelopes.safety.text.regex import Pattern
 _ANY: Final = Pattern(r"[0-9](?:[ ().\-/]{0,3}[0-9]){6,}")
 """Seven digits or more with at most three characters between two of them."""
 
-_PLAIN: Final = Pattern(
+PLAIN: Final = Pattern(
     r"\+[ (]{0,2}[1-9](?:[ ().\-/]{0,3}[0-9]){6}"
     r"|\b(?:[0-9]{13,19}"
     r"|[0-9]{4}[ .\-][0-9]{4}[ .\-][0-9]{4}"
@@ -30,7 +30,7 @@ _PLAIN: Final = Pattern(
     r"|0[0-9]{2,4} [0-9]{3,6}"
     r"|[0-9]{1,3}(?:[ .\-][0-9]{1,3}){4})"
 )
-"""What is a personal number by its form alone, or its first digits. All texts are read by this expression."""
+"""What is a personal number by its form alone, or its first digits."""
 
 _AROUND: Final = "0123456789 ().-/+"
 _AREA: Final = 64
@@ -199,11 +199,14 @@ def _goes_on(separator: str, character: str) -> bool:
     return separator != "" and separator in "-./" and _joins(character)
 
 
-def numbers(text: str, said: Said, rest: Rest, *, lenient: bool) -> Iterator[Finding]:
-    """The personal numbers of `text`; if `lenient`, also those of which no word says what they are."""
+def numbers(text: str, said: Said, rest: Rest, *, plain: bool, lenient: bool) -> Iterator[Finding]:
+    """The personal numbers of `text`; if `lenient`, also those of which no word says what they are.
+
+    `plain` is whether `PLAIN` matches anywhere: if not, and if no word says something, there are none.
+    """
     done = 0
     quick = not lenient and not said.words
-    for place in _places(text, said, rest, lenient=lenient):
+    for place in _places(text, said, rest, plain=plain, lenient=lenient):
         if place < done:
             continue
         rest()
@@ -230,12 +233,12 @@ def _stretch(digits: str) -> bool:
     return card or size in _PLAIN_SIZES
 
 
-def _places(text: str, said: Said, rest: Rest, *, lenient: bool) -> Sequence[int]:
+def _places(text: str, said: Said, rest: Rest, *, plain: bool, lenient: bool) -> Sequence[int]:
     """Where digits are worth a look."""
     if lenient:
         return [start for start, _ in paced(_ANY.spans(text), rest)]
-    places = [start for start, _ in paced(_PLAIN.spans(text), rest)]
-    digits = [_DIGIT.search(text, end, end + REACH + 1) for end in said.ends()]
+    places = [start for start, _ in paced(PLAIN.spans(text), rest)] if plain else []
+    digits = [_DIGIT.search(text, end, end + REACH + 1) for end in said.ends]
     if digits:
         places = sorted([*places, *(match.start() for match in digits if match is not None)])
     return places
@@ -304,10 +307,11 @@ def _written(run: _Run) -> Iterator[Finding]:
 def _holds(way: _Number, run: _Run, first: int, last: int) -> bool:
     if way.context and not run.lenient and not run.said.words:
         return False
-    if not way.valid(run.digits(first, last)):
-        return False
+    # In the order of what each costs.
     between = run.between(first, last)
     if not between.issubset(way.between) or (len(between) > 1 and way.kind not in _MIXED):
+        return False
+    if not way.valid(run.digits(first, last)):
         return False
     if not run.whole(first, last, strict=True):
         return False

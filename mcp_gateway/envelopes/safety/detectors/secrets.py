@@ -21,16 +21,21 @@ from mcp_gateway.envelopes.safety.text.regex import Gate, Pattern
 _LONGEST: Final = 512
 """The head of the longest JSON Web Token, up to the first point; all others show what they are sooner."""
 
-_GATE: Final = Gate([(secret.source, secret.ignore_case) for secret in SECRETS])
-
-_ASSIGNED: Final = Pattern(
-    r"[A-Za-z0-9_.\-]{0,40}(?:api[_\-]?key|secret|token|passw(?:or)?d|passphrase|pwd|credentials?|private[_\-]?key"
+_ASSIGNMENTS: Final = (
+    r"(?:api[_\-]?key|secret|token|passw(?:or)?d|passphrase|pwd|credentials?|private[_\-]?key"
     r"|access[_\-]?key|auth[_\-]?key|encryption[_\-]?key|client[_\-]?key)[A-Za-z0-9_\-]{0,20}"
     r"\\?[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3}"
-    r"(?:\\?\"[^\s\"\\\[\]]{8}|'[^\s'\\\[\]]{8}|[^\s\"'\[\](){}<>,;\\|]{8})",
-    ignore_case=True,
+    r"(?:\\?\"[^\s\"\\\[\]]{8}|'[^\s'\\\[\]]{8}|[^\s\"'\[\](){}<>,;\\|]{8})"
 )
+ASSIGNED: Final = Pattern(r"[A-Za-z0-9_.\-]{0,40}" + _ASSIGNMENTS, ignore_case=True)
 """A name and the first of its value, which has as many characters as these at least."""
+
+ASSIGNS: Final = Pattern(_ASSIGNMENTS, ignore_case=True)
+"""The same without the beginning of the name: it matches in the same texts, and what it may be in is less."""
+
+_GATE: Final = Gate((*COMPILED, ASSIGNS))
+_CALLED: Final = len(COMPILED)
+"""What most texts have nothing of: credentials by their numbers, and after them what a word calls one."""
 
 _SHOWN: Final = 8
 _GOES_ON: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
@@ -45,8 +50,6 @@ _GOES_ON: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
 _ASSIGNMENT: Final = re.compile(
     r"(?P<key>[\w.\-]+)\\?[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3}\\?(?P<quote>[\"']?)(?P<value>.+)", re.S
 )
-_GATE_WORD: Final = Pattern(r"key|secret|token|passw|passphrase|pwd|credential", ignore_case=True)
-
 _NO_SECRET: Final = re.compile(
     r"(?i)(?:next|page|continuation|continue|sync|cursor|csrf|max|min|num|count|total|prompt|completion|input|output)"
     r"[\w.\-]{0,16}token|tokens$|token[_-]?(?:type|url|uri|endpoint|count|limit|id)$|public[_-]?key"
@@ -96,13 +99,15 @@ class Secrets:
 
     def find(self, text: str, rest: Rest = no_rest) -> Sequence[Finding]:
         """The credentials in `text`."""
+        shown = _GATE.matching(text)
         found = [
             Finding(SECRETS[index].kind, start, end)
-            for index in _GATE.matching(text)
+            for index in shown
+            if index != _CALLED
             for start, end in paced(COMPILED[index].spans(text, SECRETS[index].group), rest)
             if _holds(SECRETS[index].kind, text[start:end])
         ]
-        if self.entropy and _GATE_WORD.within(text):
+        if self.entropy and _CALLED in shown:
             found += _called_secret(text, rest)
         return found
 
@@ -131,7 +136,7 @@ def _called_secret(text: str, rest: Rest) -> Iterator[Finding]:
         more = _GOES_ON[before if before in "\"'" else ""].match(text, end)
         return end if more is None else more.end()
 
-    for start, end in _ASSIGNED.grown(text, grow):
+    for start, end in ASSIGNED.grown(text, grow):
         rest()
         match = _ASSIGNMENT.fullmatch(text, start, end)
         if match is None or _NO_SECRET.search(match["key"]):

@@ -32,15 +32,14 @@ _ESCAPED: Final = Pattern(
 _PADDING: Final = ("", "", "==", "=")
 """By how many characters of base64 are left over after whole groups."""
 
-_IN_RUN: Final = r"[A-Za-z0-9+/_\-]"
-_RUNS: Final = Pattern(
-    rf"(?:^|[^A-Za-z0-9+/_\-])({_IN_RUN}{{24,}}={{0,2}}|(?:[A-Za-z0-9]{_IN_RUN}{{3}}){{3,5}}{_IN_RUN}{{0,3}}={{0,2}})"
-)
-"""12 characters of base64 are 9 bytes: less holds nothing that a detector knows.
+_RUN: Final = Pattern(r"[A-Za-z0-9+/_\-]{12,}")
+"""12 characters of base64 are 9 bytes: less holds nothing that a detector knows."""
 
-As the first of a group of four, `+-/_` begin a byte that UTF-8 does not have: a short run with one is a name or date,
-or goes on after the match with such a group.
-"""
+_LONG_RUN: Final = 24
+_LEAST_GROUPS: Final = 3
+_MOST_GROUPS: Final = 5
+"""As the first of a group of four, `+-/_` begin a byte that UTF-8 does not have: a shorter run with one is a name or
+date, or goes on after as many groups as are whole."""
 
 _Piece = tuple[str, int, int]
 """What stands for a part of a text, and where that part begins and ends."""
@@ -100,22 +99,48 @@ def decode(view: View, rest: Rest = no_rest) -> Iterator[View]:
 
 
 def _unescaped(view: View, rest: Rest) -> View | None:
-    text = view.text
-    if "\\" in text:
-        text = _shortened(text)
-    elif "%" not in text and "&" not in text:
+    same_places = view
+    if "\\" in view.text:
+        same_places = View(_shortened(view.text), view.at, view.of, view.size, view.base)
+    elif "%" not in view.text and "&" not in view.text:
         return None
-    same_places = View(text, view.at, view.of, view.size, view.base)
-    return _rewritten(same_places, _ESCAPED, _characters, rest) or (None if text == view.text else same_places)
+    unescaped = _rewritten(same_places, _ESCAPED.spans(same_places.text), _characters, rest)
+    return unescaped or (None if same_places.text == view.text else same_places)
 
 
 def _decoded(view: View, rest: Rest) -> View | None:
-    return _rewritten(view, _RUNS, _run, rest, 1)
+    return _rewritten(view, runs(view.text), _run, rest)
 
 
-def _rewritten(view: View, pattern: Pattern, read: _Read, rest: Rest, group: int = 0) -> View | None:
+def runs(text: str) -> Iterator[tuple[int, int]]:
+    """Where runs are that may be base64 or hex, each with what pads it.
+
+    Each stands between characters that are in none: padding belongs to the run before it, and is no such character.
+    """
+    last = -1
+    for start, stop in _RUN.spans(text):
+        if start == last:
+            continue
+        end = stop if stop - start >= _LONG_RUN else _groups(text, start, stop)
+        if end == stop:
+            end += 2 if text.startswith("==", stop) else text.startswith("=", stop)
+        if end:
+            last = end
+            yield start, end
+
+
+def _groups(text: str, start: int, stop: int) -> int:
+    """Where the groups end that a short run begins with, and what is left of it or of the next group; 0 if too few."""
+    whole = 0
+    while whole < _MOST_GROUPS and start + 4 <= stop and text[start] not in _GOES_ON:
+        whole += 1
+        start += 4
+    return min(stop, start + 3) if whole >= _LEAST_GROUPS else 0
+
+
+def _rewritten(view: View, spans: Iterable[tuple[int, int]], read: _Read, rest: Rest) -> View | None:
     writer: Writer | None = None
-    for start, end in pattern.spans(view.text, group):
+    for start, end in spans:
         rest()
         for piece, first, last in read(view.text, start, end):
             writer = writer or Writer(view)

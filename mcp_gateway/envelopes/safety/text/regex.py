@@ -21,9 +21,11 @@ class Pattern:
     Raises `ValueError` for what is none.
     """
 
-    __slots__ = ("_groups", "_match")
+    __slots__ = ("_groups", "_match", "expression", "ignore_case")
 
     def __init__(self, expression: str, *, ignore_case: bool = False) -> None:
+        self.expression: Final = expression
+        self.ignore_case: Final = ignore_case
         try:
             made = compiled(expression.encode(), ignore_case=ignore_case)
         except ValueError as error:  # a UnicodeEncodeError is one
@@ -102,12 +104,12 @@ class Gate:
 
     __slots__ = ("_set",)
 
-    def __init__(self, expressions: Iterable[tuple[str, bool]]) -> None:
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
         options = re2.Options()
         options.max_mem = _MEMORY
         self._set = re2.Set.SearchSet(options)
-        for expression, ignore_case in expressions:
-            self._set.Add(f"(?i:{expression})" if ignore_case else expression)
+        for pattern in patterns:
+            self._set.Add(f"(?i:{pattern.expression})" if pattern.ignore_case else pattern.expression)
         self._set.Compile()
 
     def matching(self, text: str) -> Sequence[int]:

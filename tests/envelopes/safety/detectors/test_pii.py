@@ -7,8 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway.envelopes.safety.detectors.pii import CATEGORIES, Pii
-from mcp_gateway.envelopes.safety.finding import Finding
+from mcp_gateway.envelopes.safety.detectors.pii_codes import CODES, codes
+from mcp_gateway.envelopes.safety.detectors.pii_context import SAID, Said
+from mcp_gateway.envelopes.safety.detectors.pii_numbers import PLAIN, numbers
+from mcp_gateway.envelopes.safety.finding import Finding, no_rest
 from mcp_gateway.envelopes.safety.scan import scan
+from mcp_gateway.envelopes.safety.text.regex import Gate
 from tests.envelopes.safety.support import CALLED, INNOCENT, PERSONAL
 
 _ALL = [(kind, text) for kind, texts in PERSONAL.items() for text in texts]
@@ -118,3 +122,35 @@ def test_every_finding_stands_in_the_text(text: str) -> None:
     for one in Pii.of({"categories": ["*"], "context": False}).find(text):
         assert 0 <= one.start < one.end <= len(text)
         assert one.kind in CATEGORIES
+
+
+_PIECES = [text for _, text in (*_ALL, *_CALLED)] + [
+    "ssn",
+    "[PHONE]",
+    "née le ",
+    "ſsn ",
+    "+",
+    ".",
+    "-",
+    " ",
+    "\n",
+    "é",
+    "_",
+]
+_HOSTILE = st.lists(
+    st.sampled_from(_PIECES) | st.text("0123456789 .-()/+", max_size=40) | st.text("AZabe019", max_size=20), max_size=6
+).map("".join)
+
+
+@given(_HOSTILE)
+def test_the_gate_lets_pass_what_an_expression_matches(text: str) -> None:
+    patterns = (SAID, PLAIN, CODES)
+    assert set(Gate(patterns).matching(text)) == {at for at, pattern in enumerate(patterns) if pattern.within(text)}
+
+
+@given(_HOSTILE, st.booleans())
+def test_what_is_passed_over_at_a_glance_holds_nothing(text: str, context: bool) -> None:
+    straight = [*numbers(text, Said.of(text), no_rest, plain=True, lenient=not context), *codes(text)]
+    found = Pii(frozenset(CATEGORIES), context).find(text)
+    others = {"email", "date_of_birth", "ip_address"}
+    assert [one for one in found if one.kind not in others] == straight

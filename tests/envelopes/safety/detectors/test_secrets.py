@@ -8,8 +8,8 @@ from detect_secrets.plugins.base import BasePlugin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway.envelopes.safety.detectors.secrets import Secrets
-from mcp_gateway.envelopes.safety.detectors.secrets_patterns import COMPILED, SECRETS
+from mcp_gateway.envelopes.safety.detectors.secrets import ASSIGNED, ASSIGNS, Secrets
+from mcp_gateway.envelopes.safety.detectors.secrets_patterns import COMPILED
 from mcp_gateway.envelopes.safety.finding import Finding
 from mcp_gateway.envelopes.safety.scan import placeholder, redact, scan
 from mcp_gateway.envelopes.safety.text.regex import Gate
@@ -111,7 +111,31 @@ def test_what_the_library_finds_is_found(kind: str, text: str) -> None:
     st.text(alphabet="sk-antAKIA0123456789gh_pxo.:/@='\"eyJ \n", max_size=300), st.sampled_from([t for _, t in _ALL])
 )
 def test_the_gate_lets_pass_what_an_expression_matches(noise: str, secret: str) -> None:
-    gate = Gate([(one.source, one.ignore_case) for one in SECRETS])
+    patterns = (*COMPILED, ASSIGNS)
+    gate = Gate(patterns)
     for text in (noise, noise + secret, secret + noise):
-        matching = {index for index, pattern in enumerate(COMPILED) if pattern.within(text)}
+        matching = {index for index, pattern in enumerate(patterns) if pattern.within(text)}
         assert set(gate.matching(text)) == matching
+
+
+_ASSIGNING = (
+    "api_key",
+    "a" * 50,
+    "client-secret",
+    "PASSWD",
+    "ſecret",
+    "_",
+    "-2",
+    '\\"',
+    "'",
+    " ",
+    ":=",
+    "=>",
+    "= ",
+    "tok",
+)
+
+
+@given(st.lists(st.sampled_from(_ASSIGNING) | st.text("aK9[,é", min_size=6, max_size=9), max_size=8).map("".join))
+def test_what_a_word_calls_a_secret_is_looked_for_wherever_one_may_be(text: str) -> None:
+    assert ASSIGNS.within(text) is ASSIGNED.within(text)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway.envelopes.safety.text.decode import DEPTH, TIMES, decode
+from mcp_gateway.envelopes.safety.text.decode import DEPTH, TIMES, decode, runs
 from mcp_gateway.envelopes.safety.text.normalise import normalise
+from mcp_gateway.envelopes.safety.text.regex import Pattern
 from mcp_gateway.envelopes.safety.text.view import View
 
 _HIDDEN = "mail me: secret@example.com"
@@ -132,3 +133,21 @@ def test_of_a_run_is_read_what_the_codecs_read(raw: bytes, as_hex: bool) -> None
     if not read or run[0] in "-_" or known:
         return
     assert layers and layers[0] == f"<{normalise(read).text}>"
+
+
+_RUNS = Pattern(
+    r"(?:^|[^A-Za-z0-9+/_\-])("
+    r"[A-Za-z0-9+/_\-]{24,}={0,2}|(?:[A-Za-z0-9][A-Za-z0-9+/_\-]{3}){3,5}[A-Za-z0-9+/_\-]{0,3}={0,2})"
+)
+"""What `runs` are in one expression, which takes many times as long."""
+
+
+@given(
+    st.lists(
+        st.text("aZ09+/_-", min_size=10, max_size=26)
+        | st.sampled_from(("=", "==", "===", "-", "/", "a", " ", "é", "\n")),
+        max_size=8,
+    ).map("".join)
+)
+def test_runs_are_those_of_one_expression(text: str) -> None:
+    assert list(runs(text)) == list(_RUNS.spans(text, 1))

@@ -31,7 +31,7 @@ def test_a_group_that_is_not_there_has_no_place() -> None:
 
 
 def test_a_gate_tells_which_expressions_match() -> None:
-    gate = Gate([("abc", False), ("X", True), ("zz", False)])
+    gate = Gate([Pattern("abc"), Pattern("X", ignore_case=True), Pattern("zz")])
     assert sorted(gate.matching("éabcx")) == [0, 1]
     assert list(gate.matching("none")) == []
 
