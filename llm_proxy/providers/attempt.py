@@ -51,41 +51,46 @@ class Patience:
 
 
 async def attempt(
-    ask: Ask, provider: Provider, target: Target, exchange: Exchange, noted: Attempt, patience: Patience
+    loop: asyncio.AbstractEventLoop,
+    ask: Ask,
+    provider: Provider,
+    target: Target,
+    exchange: Exchange,
+    noted: Attempt,
+    patience: Patience,
 ) -> Reply:
-    """Have `target` answer. What happened is noted as it happens.
+    """Have `target` answer, in `loop`, which is running. What happened is noted as it happens.
 
     Raises `AttemptFailed` as long as nothing has left; `UpstreamError` after that; `Blocked`, `Overloaded`.
     """
-    loop = asyncio.get_running_loop()
     started = loop.time()
     deadline = min(ask.deadline, started + provider.terms.timeout)
+    streams = ask.asked.stream
+    head = min(deadline, started + patience.first_token) if streams and patience.first_token else deadline
     try:
-        async with provider.place():
-            try:
-                first = patience.first_token if ask.asked.stream and patience.first_token else None
-                head = deadline if first is None else min(deadline, started + first)
-                noted.sent = True
-                response = await provider.send(exchange, ask, target, head)
-                with response:
-                    noted.status = response.status
-                    if response.status != 200:
-                        raise await _refused(response, exchange, deadline, target)
-                    if ask.asked.stream:
-                        return await _stream(ask, response, exchange, noted, patience, started, deadline)
-                    return await _whole(response, exchange, noted, deadline)
-            except (Unreachable, TimedOut, ProtocolViolation) as error:
-                if isinstance(error, Unreachable | TimedOut) and not error.sent:
-                    noted.sent = False
-                if ask.out.committed:
-                    raise
-                raise _lost(error) from error
-            except StreamFault as error:
-                if ask.out.committed:
-                    raise UpstreamError(
-                        "the provider failed in the middle of its answer", upstream=target.name
-                    ) from error
-                raise _faulty(error.fault, target) from error
+        if not provider.try_enter():
+            await provider.enter()
+        try:
+            noted.sent = True
+            with await provider.send(exchange, ask, target, head) as response:
+                noted.status = response.status
+                if response.status != 200:
+                    raise await _refused(response, exchange, deadline, target)
+                if streams:
+                    return await _stream(loop, ask, response, exchange, noted, patience, started, deadline)
+                return await _whole(response, exchange, noted, deadline)
+        except (Unreachable, TimedOut, ProtocolViolation) as error:
+            if isinstance(error, Unreachable | TimedOut) and not error.sent:
+                noted.sent = False
+            if ask.out.committed:
+                raise
+            raise _lost(error) from error
+        except StreamFault as error:
+            if ask.out.committed:
+                raise UpstreamError("the provider failed in the middle of its answer", upstream=target.name) from error
+            raise _faulty(error.fault, target) from error
+        finally:
+            provider.leave()
     finally:
         noted.duration = loop.time() - started
         ask.trail.upstream_seconds += noted.duration
@@ -100,6 +105,7 @@ async def _whole(response: Response, exchange: Exchange, noted: Attempt, deadlin
 
 
 async def _stream(
+    loop: asyncio.AbstractEventLoop,
     ask: Ask,
     response: Response,
     exchange: Exchange,
@@ -109,7 +115,6 @@ async def _stream(
     deadline: float,
 ) -> Reply:
     """Pass the stream on, from its first content on. Before that it is held: nothing of it may have left."""
-    loop = asyncio.get_running_loop()
     stream = exchange.stream(ask.screens() if ask.screens is not None else None)
     held = bytearray()
     out = ask.out

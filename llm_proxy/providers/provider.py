@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final, Literal
 
 from llm_proxy.asking import FORWARDED, Ask
@@ -121,9 +119,18 @@ class Provider:
             headers += [(name.encode(), value.encode("latin-1")) for name, value in sent.fields().items()]
         return await self._client.send(self._template(exchange, target), headers, exchange.body, deadline=deadline)
 
-    def place(self) -> AbstractAsyncContextManager[None]:
-        """One of its places, for the time of an attempt. Raises `Overloaded` when too many wait already."""
-        return _Place(self)
+    def try_enter(self) -> bool:
+        """Take one of its places for the time of an attempt, if one is free; give it back with `leave`."""
+        return self._places.try_take()
+
+    def enter(self) -> Awaitable[None]:
+        """Wait for a place. Raises `Overloaded` when too many wait already."""
+        return self._places.wait()
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._places.leave()
+        self._left()
 
     def retire(self) -> None:
         """No new requests come: close the connections once the last one is over."""
@@ -170,20 +177,3 @@ class Provider:
         return {
             name.lower(): value for name, value in codec.headers(self.terms.key.reveal()) if name.lower() not in bare
         }
-
-
-class _Place:
-    __slots__ = ("_provider",)
-
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
-
-    async def __aenter__(self) -> None:
-        if not self._provider._places.try_take():
-            await self._provider._places.wait()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._provider._places.leave()
-        self._provider._left()

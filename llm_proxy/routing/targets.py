@@ -47,11 +47,11 @@ class Target:
     drop_headers: frozenset[str] = frozenset()
     metadata: frozenset[tuple[str, str]] = frozenset()
     seed: str = ""
+    name: str = field(init=False)
+    """`provider/model`: what health, prices and records are kept by."""
 
-    @property
-    def name(self) -> str:
-        """`provider/model`: what health, prices and records are kept by."""
-        return f"{self.provider}/{self.model}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.provider}/{self.model}")
 
     @property
     def watched(self) -> bool:

@@ -67,10 +67,12 @@ def bound(body: dict[str, Any], size: int, *, output_limit: int | None, choices:
 def _parts(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The parts of all turns, those of tools' results too. Arguments of tools and schemas are not parts but text."""
     for name in ("messages", "input"):
-        for turn in _objects(body.get(name)):
-            for said in (turn.get("content"), turn.get("output")):
-                if isinstance(said, list):  # most turns hold a text
-                    yield from _inside(said)
+        turns = body.get(name)
+        for turn in turns if isinstance(turns, list) else ():
+            if isinstance(turn, dict):
+                for said in (turn.get("content"), turn.get("output")):
+                    if isinstance(said, list):  # most turns hold a text
+                        yield from _inside(said)
 
 
 def _inside(content: object) -> Iterator[dict[str, Any]]:

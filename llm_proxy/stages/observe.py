@@ -64,8 +64,7 @@ class Observe:
     def _measure(self, call: Ask, reason: str | None, error: str, seconds: float) -> None:
         measures, notes = self._measures, call.trail.notes
         operation = _operation(call)
-        metadata = notes.get("metadata")
-        keys = measures.allowed(metadata if isinstance(metadata, Mapping) else {})
+        keys = measures.keys(notes)
         attempts = call.flow.attempts
         # What never reached a target may be a name that a client made up.
         asked = call.asked.model if attempts or "rule" in notes or "cache" in notes else OVERFLOW

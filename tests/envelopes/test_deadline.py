@@ -115,3 +115,29 @@ async def test_nothing_is_cancelled_after_the_call() -> None:
 
     await within(call(deadline=soon()), quick)
     await asyncio.sleep(0.03)  # past the deadline, where a timer left behind would strike
+
+
+async def test_calls_of_one_stage_end_each_at_its_own_deadline() -> None:
+    stage = Deadline[Call, dict[str, Any]]()
+    ended: list[str] = []
+
+    async def named(name: str, deadline: float) -> None:
+        with pytest.raises(TimedOut):
+            await stage(call(deadline=deadline), forever)
+        ended.append(name)
+
+    async def quick(_: Call) -> dict[str, Any]:
+        return {}
+
+    now = asyncio.get_running_loop().time()
+    longest = asyncio.ensure_future(stage(call(deadline=now + 60), forever))
+    late = asyncio.ensure_future(named("late", now + 0.2))
+    await asyncio.sleep(0)
+    early = asyncio.ensure_future(named("early", now + 0.01))
+    await stage(call(deadline=now), quick)
+    await asyncio.gather(late, early)
+    assert ended == ["early", "late"]
+    assert not longest.done()
+    longest.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await longest

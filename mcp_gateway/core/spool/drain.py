@@ -115,9 +115,11 @@ class Drain:
 
     async def _some(self) -> bool:
         """Deliver what is there, as long as it comes in whole batches. False if that did not work."""
-        while (reading := self.spool.due(BATCH)) is not None:
+        while True:
             try:
-                batch: Batch = await asyncio.to_thread(reading)
+                batch = await self._next()
+                if batch is None:
+                    return True
                 if batch.payloads:
                     await self._deliver(batch.payloads)
             except Exception as error:  # the outer edge of this task: what was kept must not stay here for ever
@@ -127,8 +129,14 @@ class Drain:
             if len(batch.payloads) < BATCH:
                 # What came meanwhile is gathered again: a steady trickle must not become a transaction for each record.
                 self._wake.set()
-                break
-        return True
+                return True
+
+    async def _next(self) -> Batch | None:
+        batch = self.spool.at_hand(BATCH)
+        if batch is not None:
+            return batch
+        reading = self.spool.due(BATCH)
+        return None if reading is None else await asyncio.to_thread(reading)
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but not once it is to close."""

@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Final
 
 from mcp_gateway.core.spool.folder import SUFFIX, Claim, claim, leave
-from mcp_gateway.core.spool.record import MAX_FRAME, MAX_PAYLOAD, frame, scan
+from mcp_gateway.core.spool.record import MAX_FRAME, MAX_PAYLOAD, OVERHEAD, frame, scan
 from mcp_gateway.core.spool.segments import SegmentWriter, sync
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 MAX_BYTES: Final = 1024 * 1024 * 1024
 MEMORY_BYTES: Final = 8 * 1024 * 1024
+
+FRESH_BYTES: Final = 1024 * 1024
+"""Of the records that came last, which are kept in memory too: where they are delivered soon nobody reads the file."""
 
 _RESET_BYTES: Final = 256 * 1024
 """A file of which everything was delivered begins anew from here on: little is delivered twice after a crash."""
@@ -31,9 +34,28 @@ _READ_BYTES: Final = max(1024 * 1024, 2 * MAX_FRAME)
 
 @dataclass(slots=True, eq=False)
 class _Segment:
+    """`fresh` are the last payloads of the file once more, `fresh_size` is how many bytes of the file they are."""
+
     path: Path
     size: int = 0
     read: int = 0
+    fresh: deque[bytes] = field(default_factory=deque)
+    fresh_size: int = 0
+
+    def keep(self, payload: bytes, size: int) -> None:
+        """A record of `size` bytes was appended."""
+        self.size += size
+        self.fresh.append(payload)
+        self.fresh_size += size
+        if self.fresh_size > FRESH_BYTES:
+            self.fresh.clear()
+            self.fresh_size = 0
+
+    def forget(self, end: int) -> None:
+        """What stands before `end` was delivered."""
+        self.read = end
+        while self.fresh and self.size - self.fresh_size < end:
+            self.fresh_size -= OVERHEAD + len(self.fresh.popleft())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +130,7 @@ class Spool:
         if not record or self._disk_held + len(record) > self.max_bytes:
             self.counts.dropped += 1
             return False
-        if not self._write(record):
+        if not self._write(record, payload):
             self.counts.failures += 1
             if self._memory_held + len(payload) > self.memory_bytes:
                 self.counts.dropped += 1
@@ -122,7 +144,7 @@ class Spool:
         while self._memory:
             payload = self._memory[0]
             record = frame(payload)
-            if self._disk_held + len(record) > self.max_bytes or not self._write(record):
+            if self._disk_held + len(record) > self.max_bytes or not self._write(record, payload):
                 return
             self._memory.popleft()
             self._memory_held -= len(payload)
@@ -140,6 +162,16 @@ class Spool:
                 return partial(_read, segment, segment.read, segment.size, limit)
         return None
 
+    def at_hand(self, limit: int) -> Batch | None:
+        """The same as what `due` gives would read, where it is in memory; None where a file has to be read."""
+        if self._memory:
+            return Batch(list(islice(self._memory, limit)))
+        segment = next((each for each in self._segments if each.read < each.size), None)
+        if segment is None or not segment.fresh or segment.size - segment.fresh_size != segment.read:
+            return None
+        payloads = list(islice(segment.fresh, limit))
+        return Batch(payloads, segment, segment.read + sum(map(len, payloads)) + OVERHEAD * len(payloads))
+
     def done(self, batch: Batch) -> None:
         """The records of the batch are delivered: forget them."""
         segment = batch.segment
@@ -147,7 +179,7 @@ class Spool:
             for _ in batch.payloads:
                 self._memory_held -= len(self._memory.popleft())
             return
-        segment.read = batch.end
+        segment.forget(batch.end)
         self.counts.lost_bytes += batch.lost
         if segment.read < segment.size:
             return
@@ -173,8 +205,8 @@ class Spool:
             self._remove(segment)
         leave(self.claim)
 
-    def _write(self, record: bytes) -> bool:
-        """Whether the disk took the record. What it took of one by half is cut off again."""
+    def _write(self, record: bytes, payload: bytes) -> bool:
+        """Whether the disk took the record of `payload`. What it took of one by half is cut off again."""
         try:
             begun = self.writer.room(len(record))
             if begun is not None:
@@ -185,7 +217,7 @@ class Spool:
         if written < len(record):
             self.writer.cut(self._segments[-1].size)
             return False
-        self._segments[-1].size += written
+        self._segments[-1].keep(payload, written)
         self._disk_held += written
         return True
 

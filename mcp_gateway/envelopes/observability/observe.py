@@ -67,8 +67,7 @@ class Observe:
         method = call.method if call.method in _METHODS else names.OTHER
         tool, prompt = _named(call)
         error = ending.error or ""
-        metadata = notes.get("metadata")
-        keys = measures.allowed(metadata if isinstance(metadata, Mapping) else {})
+        keys = measures.keys(notes)
         measures.mcp_server.observe(seconds, method, error, tool, prompt, call.server, *keys)
         if call.trail.upstream_seconds:
             upstream = str(notes.get("upstream", ""))

@@ -145,7 +145,9 @@ def introduce(sink: LineSink, introduced: Introduced, notes: Mapping[str, object
 def declared(notes: Mapping[str, object]) -> dict[str, object]:
     """The metadata of the call under the keys that the configuration names, where there is some."""
     given = notes.get("metadata")
-    return {"metadata": {key: _short(value) for key, value in given.items()}} if isinstance(given, Mapping) else {}
+    if given is None or not isinstance(given, Mapping):
+        return {}
+    return {"metadata": {key: _short(value) for key, value in given.items()}}
 
 
 def _short(value: object, most: int = _MAX_TEXT) -> str | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from mcp_gateway.core.spool.record import MAX_PAYLOAD, OVERHEAD
-from mcp_gateway.core.spool.spool import Spool
+from mcp_gateway.core.spool.spool import FRESH_BYTES, Batch, Spool
 
 
 def drained(spool: Spool, limit: int = 100) -> list[bytes]:
@@ -170,4 +173,70 @@ def test_a_file_of_delivered_records_begins_anew(tmp_path: Path) -> None:
         assert drained(spool, limit=5_000) == numbered(20_000)
         (file,) = segments(tmp_path)
         assert file.stat().st_size == 0
+    spool.close()
+
+
+def test_what_came_last_is_delivered_from_memory(tmp_path: Path) -> None:
+    spool = Spool.open(tmp_path)
+    assert all(map(spool.append, numbered(10)))
+    segments(tmp_path)[0].write_bytes(b"")  # nobody reads it
+    first = spool.at_hand(4)
+    assert first is not None and first.payloads == numbered(4)
+    spool.append(b"later")
+    spool.done(first)
+    rest = spool.at_hand(100)
+    assert rest is not None and rest.payloads == [*numbered(6, start=4), b"later"]
+    spool.done(rest)
+    assert (spool.at_hand(100), spool.due(100), spool.waiting) == (None, None, 0)
+    spool.close()
+
+
+def test_what_an_earlier_process_left_is_read_from_its_file(tmp_path: Path) -> None:
+    spool = Spool.open(tmp_path)
+    assert all(map(spool.append, numbered(3)))
+    spool.close()
+    again = Spool.open(tmp_path)
+    assert again.at_hand(10) is None
+    assert drained(again) == numbered(3)
+    again.close()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_from_memory_and_from_files_every_record_comes_once_and_in_order(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    spool = Spool.open(tmp_path, segment_bytes=2 * FRESH_BYTES)
+    given: list[bytes] = []
+    found: list[bytes] = []
+    from_memory = 0
+
+    def give() -> None:
+        for _ in range(dice.randrange(60)):
+            record = b"%d:" % len(given) + bytes(dice.randrange(48 * 1024))
+            given.append(record)
+            assert spool.append(record)
+
+    def take() -> bool:
+        nonlocal from_memory
+        limit = dice.randrange(1, 20)
+        batch: Batch | None = spool.at_hand(limit) if dice.random() < 0.7 else None
+        from_memory += batch is not None
+        if batch is None:
+            reading = spool.due(limit)
+            if reading is None:
+                return False
+            batch = reading()
+        if dice.random() < 0.3:
+            give()  # while a batch is on its way
+        found.extend(batch.payloads)
+        spool.done(batch)
+        return True
+
+    for _ in range(8):
+        give()
+        for _ in range(dice.randrange(20)):
+            take()
+    while len(found) < len(given):
+        assert take()
+    assert found == given
+    assert from_memory
     spool.close()

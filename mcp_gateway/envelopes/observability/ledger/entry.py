@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
@@ -66,23 +66,36 @@ class Entry(NamedTuple):
 
 def write_entry(entry: Entry) -> bytes:
     """The entry as JSON. Texts are cut and cleaned, numbers brought into bounds: every database takes every entry."""
+    request_id, principal, server, asked, target, provider, status, snapshot, id = _texts(
+        (
+            entry.request_id,
+            entry.principal,
+            entry.server,
+            entry.asked,
+            entry.target,
+            entry.provider,
+            entry.status,
+            entry.snapshot,
+            entry.id,
+        )
+    )
     return orjson.dumps(
         {
             "v": _VERSION,
-            "id": _text(entry.id),
+            "id": id,
             "at": _seconds(entry.at),
-            "request_id": _text(entry.request_id),
+            "request_id": request_id,
             "plane": entry.plane,
-            "principal": _text(entry.principal),
+            "principal": principal,
             # One text for one set of teams, so that it can be grouped by.
-            "teams": orjson.dumps(sorted(map(_text, entry.teams))[:_MAX_TEAMS]).decode(),
-            "server": _text(entry.server),
-            "asked": _text(entry.asked),
-            "target": _text(entry.target),
-            "provider": _text(entry.provider),
+            "teams": orjson.dumps(sorted(_texts(entry.teams))[:_MAX_TEAMS]).decode(),
+            "server": server,
+            "asked": asked,
+            "target": target,
+            "provider": provider,
             "attempt": _count(entry.attempt),
             "last": int(entry.last),
-            "status": _text(entry.status),
+            "status": status,
             "input": _count(entry.input),
             "output": _count(entry.output),
             "cache_read": _count(entry.cache_read),
@@ -90,10 +103,14 @@ def write_entry(entry: Entry) -> bytes:
             "reasoning": _count(entry.reasoning),
             "cost": None if entry.cost is None else _count(entry.cost, _MAX_COST),
             "seconds": _seconds(entry.seconds),
-            "snapshot": _text(entry.snapshot),
-            "metadata": {_text(key): _text(value) for key, value in entry.metadata.items()},
+            "snapshot": snapshot,
+            "metadata": _metadata(entry.metadata) if entry.metadata else {},
         }
     )
+
+
+def _metadata(given: Mapping[str, str]) -> dict[str, str]:
+    return {_text(key): _text(value) for key, value in given.items()}
 
 
 def read_entry(payload: bytes) -> dict[str, Any] | None:
@@ -105,6 +122,12 @@ def read_entry(payload: bytes) -> dict[str, Any] | None:
     if not isinstance(found, dict) or found.pop("v", None) != _VERSION:
         return None
     return found
+
+
+def _texts(texts: Collection[str]) -> Collection[str]:
+    """Each as `_text` has it. Nearly all of them are well: all at once, that costs no more than to look at one."""
+    together = "".join(texts)
+    return texts if len(together) <= _MAX_TEXT and together.isprintable() else tuple(map(_text, texts))
 
 
 def _text(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -17,8 +18,11 @@ from mcp_gateway.envelopes.observability.ledger.entry import read_entry
 
 HOUR: Final = 3600
 
-_BY: Final = ("plane", "principal", "teams", "server", "asked", "target", "provider", "status", "metadata")
+_TEXTS: Final = ("plane", "principal", "teams", "server", "asked", "target", "provider", "status")
+_BY: Final = (*_TEXTS, "metadata")
 _SUMS: Final = ("requests", "attempts", "input", "output", "cost", "unpriced")
+
+_texts_of = itemgetter(*_TEXTS)
 
 _log = structlog.get_logger("ledger")
 
@@ -59,13 +63,14 @@ class Rows:
 
 def sums_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows of `mcp_spend` that `rows` of the ledger add up to, in one order: writers never wait in a circle."""
-    found: dict[tuple[int, str], dict[str, Any]] = {}
+    found: dict[tuple[int, tuple[str, ...], tuple[tuple[str, str], ...]], dict[str, Any]] = {}
     for row in rows:
-        by = {name: row[name] for name in _BY}
-        hour, digest = int(row["at"]) // HOUR, _digest(by)
-        into = found.get((hour, digest))
+        # By the values: a digest is made once for each group, and not for each row of it.
+        key = (int(row["at"]) // HOUR, _texts_of(row), tuple(sorted(row["metadata"].items())))
+        into = found.get(key)
         if into is None:
-            into = found[hour, digest] = {"hour": hour, "digest": digest, **by}
+            by = {name: row[name] for name in _BY}
+            into = found[key] = {"hour": key[0], "digest": _digest(by), **by}
             into |= dict.fromkeys(_SUMS, 0)
         into["requests"] += row["last"]
         into["attempts"] += 1
@@ -73,7 +78,7 @@ def sums_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         into["output"] += row["output"]
         into["cost"] += row["cost"] or 0
         into["unpriced"] += row["cost"] is None
-    return [found[key] for key in sorted(found)]
+    return sorted(found.values(), key=lambda into: (into["hour"], into["digest"]))
 
 
 def _digest(by: Mapping[str, Any]) -> str:

@@ -102,6 +102,13 @@ class Measures:
         says = "What attempts at providers cost."
         self.cost = Counts("mcp_gateway_cost_usd_total", says, ("provider", "model", *keys))
 
+    def keys(self, notes: Mapping[str, object]) -> tuple[str, ...]:
+        """The label values of the metadata that stands on a trail."""
+        if not self.allowed.keys:
+            return ()
+        metadata = notes.get("metadata")
+        return self.allowed(metadata if isinstance(metadata, Mapping) else {})
+
     def noted(self, plane: str, notes: Mapping[str, object]) -> None:
         """Count what stages left on a trail: decisions, and what failed open."""
         for stage in ("decision", "release"):
