@@ -38,8 +38,9 @@ class HttpOut:
             return
         if not self.committed:
             self.committed = True
-            await respond.start_sse(self._send, self._lines())
-        await respond.send_chunk(self._send, piece)
+            await respond.start_sse(self._send, self._lines(), first=piece)
+        else:
+            await respond.send_chunk(self._send, piece)
 
     async def whole(self, status: int, body: bytes, extra: Headers | None = None) -> None:
         """Answer at once with a body of JSON."""

@@ -128,14 +128,11 @@ async def _stream(
                     if len(held) > MOST_HELD:
                         raise ProtocolViolation("the provider's stream does not begin")
                     continue
-                begins = noted.first_token is None
-                if begins:
+                if noted.first_token is None:
                     noted.first_token = loop.time() - started
                     leaving = bytes(held) + leaving
                     held.clear()
                 await out.write(leaving)
-                if begins and part is not piece:
-                    await asyncio.sleep(0)  # it leaves when the loop has its turn
         last = await stream.end()
         await out.write(bytes(held) + last)
     finally:

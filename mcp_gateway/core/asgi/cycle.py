@@ -10,6 +10,7 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
+from mcp_gateway.core.asgi.respond import FOLLOWED
 from mcp_gateway.core.asgi.types import Headers
 
 _NOT_PLAIN: Final = frozenset((b"connection", b"transfer-encoding"))
@@ -18,9 +19,9 @@ _NOT_PLAIN: Final = frozenset((b"connection", b"transfer-encoding"))
 class EdgeCycle(RequestResponseCycle):
     """uvicorn's cycle, which also tells a watcher when the client goes away, and writes plain responses faster.
 
-    A plain head has no Transfer-Encoding or Connection, a plain body has a length and comes in one piece; others take
-    uvicorn's own way. uvicorn searches every name and value with two regular expressions; here the finished head is
-    checked once for what could split it.
+    A plain head has no Transfer-Encoding or Connection, a plain body has a length and comes in one piece, or has none
+    and comes in chunks; others take uvicorn's own way. uvicorn searches every name and value with two regular
+    expressions; here the finished head is checked once for what could split it.
     """
 
     on_disconnect: Callable[[], object] | None = None
@@ -36,9 +37,12 @@ class EdgeCycle(RequestResponseCycle):
             self._flush_head()
             await super().send(message)
         elif message["type"] == "http.response.body" and self.response_started and not self.response_complete:
-            if self.chunked_encoding or self.scope["method"] == "HEAD" or message.get("more_body", False):
+            more = message.get("more_body", False)
+            if self.scope["method"] == "HEAD" or (more and not self.chunked_encoding):
                 self._flush_head()
                 await super().send(message)
+            elif self.chunked_encoding:
+                self._write_chunk(message.get("body", b""), more=more)
             else:
                 self._finish(message.get("body", b""))
         elif message["type"] == "http.response.start" and not self.response_started:
@@ -48,10 +52,10 @@ class EdgeCycle(RequestResponseCycle):
                 return
             self.response_started = True
             self.waiting_for_100_continue = False
-            if self.chunked_encoding or self.scope["method"] == "HEAD":
+            if self.scope["method"] == "HEAD" or (self.chunked_encoding and FOLLOWED not in message):
                 self.transport.write(head)
             else:
-                # The body of a declared length follows at once: both leave in one write.
+                # A body of a declared length follows at once, as what is said to: both leave in one write.
                 self._head = head
         else:
             await super().send(message)
@@ -61,11 +65,24 @@ class EdgeCycle(RequestResponseCycle):
             self.transport.write(self._head)
             self._head = b""
 
+    def _write_chunk(self, body: bytes, *, more: bool) -> None:
+        chunk = b"%b%x\r\n%b\r\n" % (self._head, len(body), body) if body else self._head
+        self._head = b""
+        if more:
+            if chunk:
+                self.transport.write(chunk)
+            return
+        self.transport.write(chunk + b"0\r\n\r\n")
+        self._complete()
+
     def _finish(self, body: bytes) -> None:
         if len(body) != self.expected_content_length:
             raise RuntimeError("The response is not as long as its Content-Length.")
         self.transport.write(self._head + body)
         self._head = b""
+        self._complete()
+
+    def _complete(self) -> None:
         self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:

@@ -8,6 +8,10 @@ from typing import Final
 from mcp_gateway.core import strictjson
 from mcp_gateway.core.asgi.types import Headers, Send
 
+FOLLOWED: Final = "mcp_gateway.followed"
+"""Key in `http.response.start`: true where a piece of the body follows at once, so that both may leave in one write.
+A server that does not know it sends the head alone."""
+
 JSON: Final = (b"content-type", b"application/json")
 _SSE: Final = (
     (b"content-type", b"text/event-stream"),
@@ -36,9 +40,16 @@ async def respond_json(send: Send, status: int, body: bytes, headers: Iterable[t
     await respond(send, status, body, (JSON, *headers))
 
 
-async def start_sse(send: Send, headers: Iterable[tuple[bytes, bytes]] = (), *, status: int = 200) -> None:
-    """Open an event stream; follow with `send_chunk` and `end`."""
-    await send({"type": "http.response.start", "status": status, "headers": [*_SSE, *headers]})
+async def start_sse(
+    send: Send, headers: Iterable[tuple[bytes, bytes]] = (), *, status: int = 200, first: bytes = b""
+) -> None:
+    """Open an event stream, with its first piece where there is one; follow with `send_chunk` and `end`."""
+    start = {"type": "http.response.start", "status": status, "headers": [*_SSE, *headers]}
+    if not first:
+        await send(start)
+        return
+    await send({**start, FOLLOWED: True})
+    await send_chunk(send, first)
 
 
 async def send_chunk(send: Send, chunk: bytes) -> None:

@@ -56,7 +56,7 @@ class Rows:
     async def _put(self, on: AsyncConnection, rows: Mapping[str, dict[str, Any]]) -> None:
         # Only what was not there is counted: what is given again, or by two at once, is there or waits to be.
         found = await self._insert(on, self._tenant, list(rows.values()))
-        sums = sums_of(rows[each] for each in found.scalars().all())
+        sums = sums_of(rows[each] for each in found)
         if sums:
             await self._add(on, self._tenant, sums)
 
