@@ -45,7 +45,7 @@ class ControlPlane:
         broken = sorted(name for name, catalog in self.live.current.catalogs.items() if catalog.broken)
         if broken:
             return False, "a source without best_effort is down in: " + ", ".join(broken)
-        return True, "ready"
+        return True, inspection.ready(self.standing.audit.intents)
 
     def servers(self) -> list[dict[str, Any]]:
         return inspection.servers(self.live.current.catalogs, self.standing.server_places)

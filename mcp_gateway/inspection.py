@@ -200,7 +200,15 @@ def audit(recorder: Recorder | None) -> str:
         lines.append(f'mcp_gateway_audit_unrecorded_calls_total{{outcome="{outcome}"}} {count}')
     lines.append("# TYPE mcp_gateway_audit_failing gauge")
     lines.append(f"mcp_gateway_audit_failing {int(recorder.failing)}")
-    return "\n".join(lines) + "\n"
+    shipped = "" if recorder.shipping is None else recorder.shipping.text()
+    return "\n".join(lines) + "\n" + shipped
+
+
+def ready(recorder: Recorder | None) -> str:
+    """What is told of a gateway that is ready. Copies of the record that do not arrive are no reason to send it no
+    traffic: they are made later."""
+    trouble = "" if recorder is None or recorder.shipping is None else recorder.shipping.trouble
+    return f"ready; {trouble}" if trouble else "ready"
 
 
 def metadata(tallies: MetadataTallies) -> str:

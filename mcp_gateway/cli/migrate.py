@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,8 @@ from mcp_gateway.core.errors import ConfigurationError, IdentityUnavailable
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.core.state.current import run_migrations
 from mcp_gateway.core.state.database import Database
-from mcp_gateway.core.state.revision import REVISIONS, Standing, standing
+from mcp_gateway.core.state.revision import AUDIT, STATE, Schema, Standing, standing
+from mcp_gateway.settings.settings import Settings
 
 _SAID: Final[Mapping[Standing, str]] = {
     Standing.CURRENT: "The database is up to date.",
@@ -33,33 +35,64 @@ def migrate(
 ) -> None:
     """Bring the tables of state.database up to date. Needed for PostgreSQL; SQLite is brought up to date at start.
 
+    And those of databases that the record of calls is shipped to (`telemetry.audit.ship`).
+
     Safe to run several times and from several machines at once.
     """
     configure("warning")
-    url = settings_of(config).state.database
+    settings = settings_of(config)
     try:
-        before, found, revision = asyncio.run(_migrate(url, change=not check))
+        found = asyncio.run(_all(settings, change=not check))
     except ConfigurationError as error:
         raise refused(error) from None
     except IdentityUnavailable as error:
         raise stopped(error.message) from None
+    state, *copies = found
     if json_:
-        facts = {"state": found.value, "revision": revision, "needed": REVISIONS[-1], "changed": before is not found}
+        facts = {**state.facts, **({"audit": [each.facts for each in copies]} if copies else {})}
         sys.stdout.write(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        typer.echo(_SAID[found], err=found is not Standing.CURRENT)
-    if found is not Standing.CURRENT:
+        for each in found:
+            where = f"{each.name}: " if copies else ""
+            typer.echo(f"{where}{_SAID[each.now]}", err=each.now is not Standing.CURRENT)
+    if any(each.now is not Standing.CURRENT for each in found):
         raise typer.Exit(NO if check else 2)
 
 
-async def _migrate(url: Secret, *, change: bool) -> tuple[Standing, Standing, str | None]:
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What became of one database."""
+
+    name: str
+    schema: Schema
+    before: Standing
+    now: Standing
+    revision: str | None
+
+    @property
+    def facts(self) -> dict[str, object]:
+        name = {} if self.schema is STATE else {"name": self.name}
+        changed, needed = self.before is not self.now, self.schema.revisions[-1]
+        return {**name, "state": self.now.value, "revision": self.revision, "needed": needed, "changed": changed}
+
+
+async def _all(settings: Settings, *, change: bool) -> Sequence[_Done]:
+    """The state's database first."""
+    done = [await _migrate("state.database", settings.state.database, STATE, change=change)]
+    for each in settings.telemetry.audit.ship:
+        if each.to.kind == "postgresql":
+            done.append(await _migrate(each.called, each.to.address, AUDIT, change=change))
+    return done
+
+
+async def _migrate(name: str, url: Secret, schema: Schema, *, change: bool) -> _Done:
     """How the database stood and how it stands, with its revision."""
     database = Database(url, seconds=SECONDS)
     try:
-        before, revision = await standing(database)
+        before, revision = await standing(database, schema)
         if not change or before is not Standing.BEHIND:
-            return before, before, revision
-        await run_migrations(url)
-        return before, *await standing(database)
+            return _Done(name, schema, before, before, revision)
+        await run_migrations(url, schema, name)
+        return _Done(name, schema, before, *await standing(database, schema))
     finally:
         await database.close()

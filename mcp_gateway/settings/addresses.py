@@ -48,7 +48,8 @@ def split_url(value: str, schemes: tuple[str, ...] = ("http", "https")) -> Split
     return parts
 
 
-def _endpoint(value: str) -> str:
+def endpoint(value: str) -> str:
+    """Validator: an address to call, https or http on loopback, without secrets in it."""
     parts = split_url(value)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise refusal("plain http is accepted for loopback addresses only", "use https")
@@ -79,7 +80,7 @@ def _host(value: str) -> str:
 
 _URI: Final = Field(json_schema_extra={"format": "uri"})
 
-Endpoint = Annotated[str, Strict(), AfterValidator(_endpoint), _URI]
+Endpoint = Annotated[str, Strict(), AfterValidator(endpoint), _URI]
 """An address to call: https, or http on loopback."""
 
 PublicUrl = Annotated[str, Strict(), AfterValidator(_public_url), _URI]

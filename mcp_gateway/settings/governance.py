@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Strict, StringConstraints, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, model_validator
 
 from mcp_gateway.core.linear import full_match
 from mcp_gateway.core.metadata import MAX_KEY, MAX_KEYS, MAX_VALUE, is_key, is_value
-from mcp_gateway.core.secret import Secret
 from mcp_gateway.settings.addresses import Endpoint
 from mcp_gateway.settings.base import Flag, FrozenMapping, Model, empty_mapping, refusal, section
 from mcp_gateway.settings.rate_limits import Subject
-from mcp_gateway.settings.references import LocalPath, SecretRef
+from mcp_gateway.settings.references import LocalPath
+from mcp_gateway.settings.shipping import CollectorField, CollectorValue, ShipSettings, check_ship
 from mcp_gateway.settings.units import Duration, Size
 
 _NOT_IN_LABELS: Final = re.compile(r"[^a-zA-Z0-9_]")
@@ -169,24 +169,18 @@ class AuditSettings(Model):
     keep_for: Duration | None = Field(default=None, description="How long files of the record are kept. null: forever.")
     keep_size: Size | None = Field(default=None, description="Most bytes of a chain's files that are kept. null: all.")
 
+    ship: tuple[ShipSettings, ...] = Field(
+        default=(), max_length=8, description="Where copies of the record are kept: databases, collectors, files."
+    )
+
     @model_validator(mode="after")
     def _somewhere(self) -> AuditSettings:
         if self.path is None:
-            for name in ("bodies", "sync", "on_failure", "keep_for", "keep_size"):
-                if name in self.model_fields_set and getattr(self, name) not in (None, "none"):
+            for name in ("bodies", "sync", "on_failure", "keep_for", "keep_size", "ship"):
+                if name in self.model_fields_set and getattr(self, name) not in (None, "none", ()):
                     raise refusal("this needs a `path` that the record is kept in", at=(name,))
+        check_ship(self.path, self.ship)
         return self
-
-
-def _field_value(value: Secret) -> Secret:
-    text = value.reveal()
-    if not text.isascii() or not text.isprintable():
-        raise refusal("the secret cannot stand in a header: expected visible ASCII characters")
-    return value
-
-
-_CollectorField = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
-_CollectorValue = Annotated[SecretRef, AfterValidator(_field_value)]
 
 
 class TelemetrySettings(Model):
@@ -196,7 +190,7 @@ class TelemetrySettings(Model):
         default=None, description="The collector that traces and metrics are sent to; null makes none."
     )
     otlp_protocol: Literal["http", "grpc"] = Field(default="http", description="How the collector is spoken to.")
-    otlp_headers: FrozenMapping[_CollectorField, _CollectorValue] = Field(
+    otlp_headers: FrozenMapping[CollectorField, CollectorValue] = Field(
         default_factory=empty_mapping, description="Header fields for the collector, as env:NAME or file:/path."
     )
     trace_ratio: Annotated[float, Strict()] = Field(

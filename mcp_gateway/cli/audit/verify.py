@@ -9,14 +9,18 @@ from typing import Final
 
 import typer
 
+from mcp_gateway.cli.audit.copy import lines_of, taken
 from mcp_gateway.cli.audit.where import record_path
 from mcp_gateway.cli.recording import PURPOSE
 from mcp_gateway.cli.state import NO, refused, settings_of, stopped
 from mcp_gateway.cli.words import count, print_json, printable
 from mcp_gateway.core.errors import ConfigurationError
 from mcp_gateway.core.sign import Signer
-from mcp_gateway.envelopes.observability.audit.verify import Report, problems, verify
+from mcp_gateway.envelopes.observability.audit.checking import Report, problems
+from mcp_gateway.envelopes.observability.audit.copies import verify_copy
+from mcp_gateway.envelopes.observability.audit.verify import verify
 from mcp_gateway.settings.keys import key_ring
+from mcp_gateway.settings.settings import Settings
 
 TOLD_EVERY: Final = 100_000
 
@@ -25,6 +29,16 @@ def verify_command(
     path: Path | None = typer.Argument(
         None, metavar="[PATH]", help="The record, or one chain of it. Default: `telemetry.audit.path`."
     ),
+    copy: str | None = typer.Option(
+        None,
+        "--from",
+        metavar="COPY",
+        help="A copy instead: the name of a place in `telemetry.audit.ship`, a database (postgresql://…, or env:NAME "
+        "that holds it), a file of exported records, or - for standard input.",
+    ),
+    part: bool = typer.Option(
+        False, "--part", help="With --from: the copy has some of the record only, as `export --since` gives."
+    ),
     config: Path = typer.Option("gateway.yaml", "--config", "-c", help="The gateway's configuration file."),
     json_: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
@@ -32,16 +46,18 @@ def verify_command(
 
     The keys of the configuration prove what was signed with them. A gateway may be writing meanwhile.
     """
+    if path is not None and copy is not None:
+        raise typer.BadParameter("one of PATH and --from", param_hint="--from")
     settings = settings_of(config)
-    folder = record_path(settings, path)
     try:
-        report = verify(folder, Signer(key_ring(settings.state), PURPOSE), _told)
+        signer = Signer(key_ring(settings.state), PURPOSE)
+        report, looked_at = _record(settings, path, signer) if copy is None else _copy(settings, copy, signer, part)
     except ConfigurationError as error:
         raise refused(error) from None
     except OSError as error:
         raise stopped(f"cannot read the record {error.filename}: {error.strerror}") from None
-    if not report.chains:
-        raise stopped(f"there is no record at {folder}")
+    if not report.chains and not report.findings:
+        raise stopped(f"there is no record at {looked_at}")
     if json_:
         print_json(
             {
@@ -56,6 +72,17 @@ def verify_command(
         _print(report)
     if not report.sound:
         raise typer.Exit(NO)
+
+
+def _record(settings: Settings, path: Path | None, signer: Signer) -> tuple[Report, Path]:
+    folder = record_path(settings, path)
+    return verify(folder, signer, _told), folder
+
+
+def _copy(settings: Settings, copy: str, signer: Signer, part: bool) -> tuple[Report, Path]:
+    where, lines = lines_of(settings, copy)
+    report = verify_copy(lines, where, signer, _told, part=part, taken=taken(settings, copy))
+    return report, where
 
 
 def _print(report: Report) -> None:

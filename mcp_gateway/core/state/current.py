@@ -9,7 +9,7 @@ from typing import Final
 from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.core.state.database import Database
-from mcp_gateway.core.state.revision import Standing, make_tables, standing
+from mcp_gateway.core.state.revision import STATE, Schema, Standing, make_tables, standing
 
 _WHERE: Final = "state.database"
 
@@ -34,14 +34,15 @@ async def ensure_current(database: Database, url: Secret) -> None:
         raise _refused(f"the database {state}", "run `mcp-gateway migrate`")
 
 
-async def run_migrations(url: Secret) -> None:
-    """Run `core.state.migrate` on the database. Raises `ConfigurationError` with what it says."""
+async def run_migrations(url: Secret, schema: Schema = STATE, where: str = _WHERE) -> None:
+    """Run `core.state.migrate` on the database. Raises `ConfigurationError` with what it says, about `where`."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         # What lies in the working directory is not the gateway's.
         "-P",
         "-m",
         "mcp_gateway.core.state.migrate",
+        schema.name,
         # The URL may hold a password: not on a command line, which every user of the machine can read.
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
@@ -53,8 +54,8 @@ async def run_migrations(url: Secret) -> None:
     # Its own refusals are one line; a traceback of a defect is not for the public and could hold anything.
     last = said.decode("utf-8", "replace").strip()
     reason = last if child.returncode == 2 and "\n" not in last else f"the process ended with {child.returncode}"
-    raise _refused(f"the database could not be brought up to date: {reason}")
+    raise _refused(f"the database could not be brought up to date: {reason}", where=where)
 
 
-def _refused(message: str, hint: str = "") -> ConfigurationError:
-    return ConfigurationError([Problem(_WHERE, 0, 0, message, hint)])
+def _refused(message: str, hint: str = "", where: str = _WHERE) -> ConfigurationError:
+    return ConfigurationError([Problem(where, 0, 0, message, hint)])

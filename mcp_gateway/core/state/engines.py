@@ -122,7 +122,7 @@ def _postgresql(url: Secret, seconds: float) -> AsyncEngine:
     return create_async_engine(
         # The address, and the password in it, is known to the driver alone: SQLAlchemy could quote it.
         "postgresql+asyncpg://",
-        async_creator=_connector(url, seconds),
+        async_creator=connector(url, seconds),
         pool_size=_CONNECTIONS,
         max_overflow=_BURST,
         pool_timeout=seconds * 0.6,
@@ -133,7 +133,8 @@ def _postgresql(url: Secret, seconds: float) -> AsyncEngine:
     )
 
 
-def _connector(url: Secret, seconds: float) -> Callable[[], Awaitable[Any]]:
+def connector(url: Secret, seconds: float) -> Callable[[], Awaitable[Any]]:
+    """What makes connections to a PostgreSQL, each bounded by `seconds` in all that it waits for."""
     millis = f"{int(seconds * 600)}ms"
     told = {
         "application_name": "mcp-gateway",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -16,7 +17,25 @@ REVISIONS: Final = ("0001", "0002")
 
 VERSION_TABLE: Final = "mcp_revision"
 
-_VERSIONS: Final = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Tables that are migrated together, apart from others in the same database. `folder` has their revisions."""
+
+    name: str
+    folder: str
+    version_table: str
+    revisions: tuple[str, ...]
+
+    @property
+    def versions(self) -> Table:
+        """The table that says which revision a database is at."""
+        return Table(self.version_table, MetaData(), Column("version_num", String(32), primary_key=True))
+
+
+STATE: Final = Schema("state", "migrations", VERSION_TABLE, REVISIONS)
+AUDIT: Final = Schema("audit", "audit_migrations", "mcp_audit_revision", ("0001",))
+"""Copies of the record of calls, in whatever database they are shipped to."""
 
 
 class Standing(Enum):
@@ -29,9 +48,9 @@ class Standing(Enum):
     """Made by a newer version, which this one must not touch."""
 
 
-async def standing(database: Database) -> tuple[Standing, str | None]:
+async def standing(database: Database, schema: Schema = STATE) -> tuple[Standing, str | None]:
     """How the database stands, and the revision it is at. Raises `IdentityUnavailable`."""
-    return await database.read(read_standing)
+    return await database.read(lambda on: read_standing(on, schema))
 
 
 async def make_tables(database: Database) -> None:
@@ -44,19 +63,20 @@ async def make_tables(database: Database) -> None:
         if await connection.run_sync(lambda sync: inspect(sync).get_table_names()):
             return
         await connection.run_sync(METADATA.create_all)
-        await connection.run_sync(_VERSIONS.create)
-        await connection.execute(_VERSIONS.insert().values(version_num=REVISIONS[-1]))
+        versions = STATE.versions
+        await connection.run_sync(versions.create)
+        await connection.execute(versions.insert().values(version_num=REVISIONS[-1]))
 
     await database.write(work)
 
 
-async def read_standing(connection: AsyncConnection) -> tuple[Standing, str | None]:
+async def read_standing(connection: AsyncConnection, schema: Schema = STATE) -> tuple[Standing, str | None]:
     """The same over one connection, inside of whatever transaction it has."""
-    if not await connection.run_sync(lambda sync: inspect(sync).has_table(VERSION_TABLE)):
+    if not await connection.run_sync(lambda sync: inspect(sync).has_table(schema.version_table)):
         return Standing.BEHIND, None
-    found = await connection.scalar(select(func.max(_VERSIONS.c.version_num)))
+    found = await connection.scalar(select(func.max(schema.versions.c.version_num)))
     if found is None:
         return Standing.BEHIND, None
-    if found not in REVISIONS:
+    if found not in schema.revisions:
         return Standing.AHEAD, found
-    return (Standing.CURRENT if found == REVISIONS[-1] else Standing.BEHIND), found
+    return (Standing.CURRENT if found == schema.revisions[-1] else Standing.BEHIND), found

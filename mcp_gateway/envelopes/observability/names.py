@@ -100,6 +100,13 @@ DECISION: Final = "mcp_gateway.decision"
 DECISION_POLICIES: Final = "mcp_gateway.decision.policies"
 DECISION_FAILURE: Final = "mcp_gateway.decision.failure"
 LIMIT: Final = "mcp_gateway.limit"
+AUDIT_CHAIN: Final = "mcp_gateway.audit.chain"
+AUDIT_SEQ: Final = "mcp_gateway.audit.seq"
+
+AUDIT_EVENT: Final = "mcp_gateway.audit."
+"""Before the event of a record: the name of its log record."""
+
+LOG_UID: Final = "log.record.uid"
 
 DECIDED: Final = "mcp_gateway.decided"
 """The event of a policy decision; `mcp_gateway.decision.stage` says whether on the call or on its result."""

@@ -128,14 +128,15 @@ def _cut(path: Path) -> bytes:
 
 
 def last_link(path: Path) -> Link | None:
-    """The place of the last record of a file that ends with a whole line."""
+    """The place of the last record of a file; half a record behind it does not count. Raises `OSError`."""
     with path.open("rb") as file:
         at = file.seek(0, os.SEEK_END)
         rest = b""
-        while at > 0 and b"\n" not in rest[:-1]:
+        while at > 0 and rest.count(b"\n") < 2:
             begin = max(0, at - _BLOCK)
             file.seek(begin)
             rest = file.read(at - begin) + rest
             at = begin
-    record = read_unproved(rest[rest.rfind(b"\n", 0, -1) + 1 :])
+    end = rest.rfind(b"\n") + 1
+    record = read_unproved(rest[rest.rfind(b"\n", 0, max(0, end - 1)) + 1 : end])
     return None if record is None else record.link

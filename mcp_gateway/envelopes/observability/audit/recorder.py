@@ -17,6 +17,7 @@ from mcp_gateway.envelopes.observability.audit.bodies import Body
 from mcp_gateway.envelopes.observability.audit.chain import Chain, Counts
 from mcp_gateway.envelopes.observability.audit.index import build
 from mcp_gateway.envelopes.observability.audit.retention import Retention, remove
+from mcp_gateway.envelopes.observability.audit.shipping.shipping import Shipping
 from mcp_gateway.envelopes.observability.lines import LineSink
 
 Sync = Literal["interval", "always"]
@@ -52,6 +53,7 @@ class Recorder:
         "_task",
         "_tidied",
         "body",
+        "shipping",
     )
 
     def __init__(
@@ -63,14 +65,17 @@ class Recorder:
         on_failure: OnFailure = "refuse",
         retention: Retention | None = None,
         body: Body | None = None,
+        shipping: Shipping | None = None,
     ) -> None:
-        """`body` is what is recorded of arguments and results; nothing if None."""
+        """`body` is what is recorded of arguments and results; nothing if None. `shipping` makes copies of the chain,
+        and is started and closed by whoever made it."""
         self._chain = chain
         self._lines = lines
         self._sync: Sync = sync
         self._on_failure: OnFailure = on_failure
         self._retention = retention
         self.body = body
+        self.shipping = shipping
         self._scheduled = False
         self._syncing = asyncio.Lock()
         self._synced = True

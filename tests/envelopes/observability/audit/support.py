@@ -6,9 +6,10 @@ from pathlib import Path
 
 from mcp_gateway.core.sign import Signer
 from mcp_gateway.envelopes.observability.audit.chain import MEMORY_BYTES, SEGMENT_BYTES, Chain
+from mcp_gateway.envelopes.observability.audit.checking import Report
 from mcp_gateway.envelopes.observability.audit.files import chains, segments
 from mcp_gateway.envelopes.observability.audit.opening import open_chain
-from mcp_gateway.envelopes.observability.audit.verify import Report, verify
+from mcp_gateway.envelopes.observability.audit.verify import verify
 
 SIGNER = Signer([b"k" * 32], "audit/chain")
 

@@ -1,0 +1,1 @@
+"""How databases that the record of calls is shipped to got their tables."""
