@@ -73,7 +73,8 @@ async def test_what_dashboards_and_alerts_name_is_there(
     (tmp_path / "policies" / "all.cedar").write_text('@id("all")\npermit(principal, action, resource);\n')
     gateway = {"policies": {"path": "policies/"}}
     price = {"openai/m": {"input": 1000, "output": 1000}}
-    async with site(tmp_path, upstream, collector, gateway=gateway, models={"prices": price}) as here:
+    audit = {"path": "audit", "ship": [{"to": "copy.jsonl"}]}
+    async with site(tmp_path, upstream, collector, gateway=gateway, models={"prices": price}, audit=audit) as here:
         await here.complete()
         await here.complete(stream=True)
         here.double.script(*[Fault500()] * 5)

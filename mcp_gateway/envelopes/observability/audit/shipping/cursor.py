@@ -27,7 +27,7 @@ class Cursor:
     """The positions of one target. `place` says what it ships to, and is kept as a digest: at another place of the
     same name all begins anew."""
 
-    __slots__ = ("_path", "_place", "at", "name", "positions")
+    __slots__ = ("_path", "_place", "at", "name", "positions", "saved")
 
     def __init__(self, path: Path, name: str, place: str) -> None:
         """`path` is the record's."""
@@ -37,6 +37,8 @@ class Cursor:
         self.positions: dict[str, Position] = {}
         self.at: float | None = None
         """When the target took something last, in Unix seconds."""
+        self.saved = True
+        """Whether all of it is on the disk."""
 
     def load(self) -> None:
         """Read what was kept. What is not there, or cannot be read, begins at the beginning: records arrive again."""
@@ -53,12 +55,17 @@ class Cursor:
         return locked(self._path.with_suffix(".lock"), wait=False)
 
     def move(self, chain: str, position: Position, present: Sequence[str]) -> None:
-        """Keep a position, on the disk. Of chains that are not `present` none is kept. Raises `OSError`."""
+        """Be at a position, which is to be saved. Of chains that are not `present` none is kept."""
         kept = {each: at for each, at in self.positions.items() if each in present}
         self.positions = {**kept, chain: position}
         self.at = time.time()
+        self.saved = False
+
+    def save(self) -> None:
+        """Put the positions on the disk. Raises `OSError`: whoever goes on from here sends again what was taken."""
         chains = {each: (at.number, at.offset, at.seq) for each, at in self.positions.items()}
         self._replace(orjson.dumps({"place": self._place, "at": self.at, "chains": chains}))
+        self.saved = True
 
     def _replace(self, content: bytes) -> None:
         self._path.parent.mkdir(mode=0o700, exist_ok=True)

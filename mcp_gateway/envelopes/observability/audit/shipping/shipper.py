@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import threading
@@ -61,6 +62,7 @@ class Shipper:
         self._target = target
         self._lock: int | None = None
         self._closing = threading.Event()
+        self._end = math.inf
         self._thread = threading.Thread(target=self._run, name=f"ship-{cursor.name}", daemon=True)
 
     @property
@@ -72,8 +74,9 @@ class Shipper:
         """Ship what is there, and what comes."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ship what is there once more, and end. Does not wait."""
+    def stop(self, seconds: float) -> None:
+        """Ship what is there once more, for so long at most, and end. Does not wait."""
+        self._end = time.monotonic() + seconds
         self._closing.set()
 
     def join(self, patience: float) -> None:
@@ -112,7 +115,11 @@ class Shipper:
                 self._lock = self.cursor.lock()
                 self.elsewhere = self._lock is None
                 self.cursor.load()
+            if not self.cursor.saved:
+                self.cursor.save()
             well = self.elsewhere or self._ship(share)
+            if well:
+                self._went()
             self._measure()
         except Exception as error:  # the outer edge of this thread: what is kept must not stay here for ever
             self._failed(type(error).__name__)
@@ -125,6 +132,8 @@ class Shipper:
             more = False
             folders = chains(self._path)
             for folder in folders:  # in turn: one that is far behind keeps no other waiting
+                if time.monotonic() > self._end:
+                    return True
                 started = time.thread_time()
                 batch = read_batch(folder, self.cursor.positions.get(folder.name, Position()))
                 if batch is None:
@@ -144,9 +153,8 @@ class Shipper:
         self.cursor.move(chain, batch.position, present)
         counts = self.counts
         counts.shipped += len(batch.items) - rejected
-        if self.failing:
-            _log.warning("the record of calls is shipped again", target=self.name)
-            self.failing = ""
+        self.cursor.save()
+        self._went()
         if batch.missing or batch.unreadable or rejected:
             counts.missing += batch.missing
             counts.unreadable += batch.unreadable
@@ -161,6 +169,11 @@ class Shipper:
                 rejected=rejected,
             )
         return True
+
+    def _went(self) -> None:
+        if self.failing:
+            _log.warning("the record of calls is shipped again", target=self.name)
+            self.failing = ""
 
     def _failed(self, kind: str) -> None:
         self.counts.failures += 1

@@ -38,7 +38,7 @@ class Shipping:
     async def close(self) -> None:
         """Ship what is left, for some seconds at most, and end. Close the chain before: its end is shipped, too."""
         for shipper in self.shippers:
-            shipper.stop()
+            shipper.stop(CLOSE_SECONDS)
         await asyncio.to_thread(self._join)
         if self._switch is not None:
             sys.setswitchinterval(self._switch)

@@ -13,8 +13,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from mcp_gateway.envelopes.observability.audit.retention import Retention
+from mcp_gateway.envelopes.observability.audit.shipping import reading
 from mcp_gateway.envelopes.observability.audit.shipping import shipper as module
-from mcp_gateway.envelopes.observability.audit.shipping.cursor import FOLDER, shipped_below
+from mcp_gateway.envelopes.observability.audit.shipping.cursor import FOLDER, Cursor, shipped_below
 from mcp_gateway.envelopes.observability.audit.shipping.reading import Behind
 from mcp_gateway.envelopes.observability.audit.shipping.shipper import Shipper
 from mcp_gateway.envelopes.observability.audit.shipping.shipping import Shipping
@@ -38,7 +39,7 @@ def running(found: Shipper) -> Iterator[Shipper]:
     try:
         yield found
     finally:
-        found.stop()
+        found.stop(PATIENCE)
         found.join(PATIENCE)
 
 
@@ -131,6 +132,39 @@ def test_what_was_sent_and_not_acknowledged_is_sent_again(tmp_path: Path) -> Non
     assert len({item.hash for item in target.items}) == 7
 
 
+def test_where_the_position_cannot_be_kept_nothing_is_sent_over_and_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(cursor: Cursor, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    chain, target = begin(tmp_path), MemoryTarget()
+    with monkeypatch.context() as patch:
+        patch.setattr(Cursor, "_replace", full)
+        with running(shipper(tmp_path, target)) as here:
+            until(lambda: here.counts.failures > 3)
+            assert len(target.items) == 1 and here.failing == "OSError" and not here.cursor.saved
+            patch.undo()
+            until(lambda: here.cursor.saved)
+            chain.append(call(1))
+            assert chain.flush()
+            until(lambda: len(target.items) == 2 and not here.failing)
+    leave(chain)
+
+
+def test_ending_takes_no_longer_than_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_RECORDS", 1)
+    written(tmp_path, 50)
+    target = MemoryTarget()
+    here = shipper(tmp_path, target)
+    here.stop(-1.0)
+    here.start()
+    here.join(PATIENCE)
+    assert not target.items and here.behind.records == 52
+    assert shipper(tmp_path, target).once()
+    assert arrived(target.items) == lines(tmp_path)
+
+
 @pytest.mark.parametrize("kept", [b"", b"{", b"[]", b'{"place":"x"}', b'{"place": 1, "chains": {"a": [1]}}'])
 def test_a_cursor_that_cannot_be_read_begins_anew(tmp_path: Path, kept: bytes) -> None:
     written(tmp_path, 2)
@@ -160,7 +194,7 @@ def test_one_process_ships_and_another_takes_over(tmp_path: Path) -> None:
             assert chain.flush()
             until(lambda: len(second.items) == 2)
             assert not first.items
-            waiting.stop()
+            waiting.stop(PATIENCE)
             waiting.join(PATIENCE)
             chain.append(call(2))
             assert chain.flush()
