@@ -52,6 +52,7 @@ from mcp_gateway.pinning import Held, Pinning, tell_drift
 from mcp_gateway.policies import facts_of
 from mcp_gateway.reloadable import refuse_conflicts, refuse_rebinding
 from mcp_gateway.settings.settings import Settings
+from mcp_gateway.telling import detail_of
 from mcp_gateway.upstream.fleet import Fleet
 from mcp_gateway.upstream.spec import Reach
 
@@ -266,6 +267,7 @@ class Gateway:
             await self.fleet.apply(old.upstreams)
             raise
         self._identity.apply(settings)
+        self._standing.telemetry.apply(detail_of(settings.telemetry))
         self._make_room(settings)
         self._swap(fresh)
         for notice in settings.notices:

@@ -83,7 +83,7 @@ class Completions:
     def observed(self, served: Served, llm: LlmSettings, telemetry: Telemetry) -> Snapshot:
         assert isinstance(served, Snapshot)  # made here, just before
         families = {name: provider.type for name, provider in llm.models.providers.items()}
-        stage = Observe(telemetry.measures, telemetry.tracer, families)
+        stage = Observe(telemetry.measures, telemetry.tracer, families, telemetry.detail)
         return replace(served, serving=replace(served.serving, handler=compose([stage], served.serving.handler)))
 
     def keep(self, served: Served | None) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from mcp_gateway.catalog.catalog import Catalog
 from mcp_gateway.catalog.findings import Severity
 from mcp_gateway.core.errors import ConfigurationError, Problem
+from mcp_gateway.settings.governance import TelemetrySettings
 from mcp_gateway.settings.server import ServerSettings
 from mcp_gateway.settings.settings import Settings
 from mcp_gateway.settings.state import StateSettings
@@ -30,7 +32,7 @@ def refuse_rebinding(old: Settings, new: Settings) -> None:
         ("server", _fixed_server(old.server), _fixed_server(new.server)),
         ("state", _fixed_state(old.state), _fixed_state(new.state)),
         ("egress", old.gateway.egress, new.gateway.egress),
-        ("telemetry.audit", old.telemetry.audit, new.telemetry.audit),
+        *_fixed_telemetry(old.telemetry, new.telemetry),
     )
     problems = [
         Problem("gateway.yaml", 0, 0, f"`{name}` changed: restart the gateway to apply it", "the rest can be reloaded")
@@ -44,6 +46,14 @@ def refuse_rebinding(old: Settings, new: Settings) -> None:
 def _fixed_server(server: ServerSettings) -> ServerSettings:
     # Who may ask the control plane is asked anew for each request; where it listens, and for whom tokens are, is not.
     return server.model_copy(update={"admin": server.admin.model_copy(update={"auth": server.admin.auth is not None})})
+
+
+_FIXED: Final = ("otlp_endpoint", "otlp_protocol", "otlp_headers", "prometheus", "metric_labels", "audit")
+"""Of telemetry, where it goes and under which labels. How much is told of requests is applied at once."""
+
+
+def _fixed_telemetry(old: TelemetrySettings, new: TelemetrySettings) -> list[tuple[str, object, object]]:
+    return [(f"telemetry.{name}", getattr(old, name), getattr(new, name)) for name in _FIXED]
 
 
 def _fixed_state(state: StateSettings) -> tuple[object, ...]:

@@ -21,13 +21,18 @@ from mcp_gateway.envelopes.safety.gate import Gate, refusal
 from mcp_gateway.envelopes.safety.rules import Chosen
 from mcp_gateway.envelopes.safety.verdict import Hook, Mode
 
+FOLDED: Final = "folded"
+"""Where the body of a streamed answer stands on its trail, if all of it was looked at before it left."""
+
 
 class Review:
     """Has guardrails look at a whole answer, told by its events."""
 
-    __slots__ = ("_ask", "_codec", "_completion", "_dialect", "_gate", "_permits")
+    __slots__ = ("_all", "_ask", "_codec", "_completion", "_dialect", "_gate", "_permits")
 
-    def __init__(self, gate: Gate, ask: Ask, dialect: Dialect, permits: Permits) -> None:
+    def __init__(self, gate: Gate, ask: Ask, dialect: Dialect, permits: Permits, *, all_of_it: bool) -> None:
+        """With `all_of_it` nothing has left, or leaves, but what is looked at here, and it is left for observers."""
+        self._all = all_of_it
         self._gate = gate
         self._ask = ask
         self._dialect = dialect
@@ -45,13 +50,20 @@ class Review:
         content = Carried(self._ask, body, self._permits, came=True)
         checked = await self._gate.check(Hook.LLM_OUTPUT, chosen, content, self._ask.trail)
         if checked.changed is None:
+            self._leave(body)
             return events
         left: Json = body_of(checked)
         try:
-            return list(unfold(self._codec.answer(left)))
+            events = list(unfold(self._codec.answer(left)))
+            self._leave(left)
+            return events
         except ProtocolViolation as error:
             why = ": what it left of the answer is none"
             raise refusal(Hook.LLM_OUTPUT, chosen, checked.changed, why) from error
+
+    def _leave(self, body: Json) -> None:
+        if self._all:
+            self._ask.trail.notes[FOLDED] = body
 
     def told(self, running: Sequence[Running]) -> None:
         """Note what was said while the answer passed. Raises `Blocked`."""
@@ -88,12 +100,11 @@ class Observed:
 class GuardScreens:
     """Makes the screens of one request, over what it is answered. `alters`: something may keep events from leaving."""
 
-    __slots__ = ("_enforced", "_names", "_review", "_running", "_watching", "_whole", "alters")
+    __slots__ = ("_enforced", "_names", "_review", "_running", "_watch", "_watching", "_whole", "alters")
 
     def __init__(self, gate: Gate, chosen: Sequence[Chosen], ask: Ask, permits: Permits) -> None:
         assert completes(ask.dialect)
         self._names: Final = CHANNELS[ask.dialect.wire]
-        self._review = Review(gate, ask, ask.dialect, permits)
         self._watching = [each for each in chosen if each.guard.mode is Mode.AUDIT]
         self._enforced = [each for each in chosen if each.guard.mode is not Mode.AUDIT]
         names = (self._names.text, self._names.thought)
@@ -103,10 +114,13 @@ class GuardScreens:
         found.sort(key=lambda pair: (pair[0].guard.rewrites, pair[0].guard.priority if pair[0].guard.rewrites else 0))
         self._running = [(each, examine) for each, examine in found if examine is not None]
         self.alters = bool(self._enforced)
+        # Guardrails that only watch see an answer as it came, which is as it leaves where no others are.
+        self._review = Review(gate, ask, ask.dialect, permits, all_of_it=self._whole or not self.alters)
+        self._watch = Review(gate, ask, ask.dialect, permits, all_of_it=not self.alters)
 
     def __call__(self) -> Screen:
         screen: Screen | None = None
         if self.alters:
             running = () if self._whole else tuple(Running(each, examine) for each, examine in self._running)
             screen = Held(self._review, self._enforced, running, self._names, whole=self._whole)
-        return Observed(screen, self._review, self._watching) if self._watching or screen is None else screen
+        return Observed(screen, self._watch, self._watching) if self._watching or screen is None else screen

@@ -26,6 +26,8 @@ from mcp_gateway.core.egress.response import Response
 from mcp_gateway.core.egress.template import Template
 from mcp_gateway.core.errors import Invalid
 from mcp_gateway.core.secret import Secret
+from mcp_gateway.envelopes.observability.traces.baggage import NOTE, passed_on
+from mcp_gateway.envelopes.observability.traces.context import BAGGAGE
 from mcp_gateway.envelopes.observability.traces.tracer import traced_in
 from mcp_gateway.envelopes.policy.bulkhead import Places
 
@@ -117,6 +119,8 @@ class Provider:
         if traced is not None:
             sent = traced.pending[ask.flow.attempts[-1].number] = traced.child()
             headers += [(name.encode(), value.encode("latin-1")) for name, value in sent.fields().items()]
+        if NOTE in ask.trail.notes and (passed := passed_on(ask.trail)):
+            headers.append((BAGGAGE.encode(), passed.encode()))
         return await self._client.send(self._template(exchange, target), headers, exchange.body, deadline=deadline)
 
     def try_enter(self) -> bool:

@@ -1,6 +1,6 @@
 """The outermost stage of the LLM plane: the spans and the measures of each request and of its attempts at providers.
 
-Nothing of a request's content is in either.
+Nothing of a request's content is in either, unless the configuration asks for it in spans.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from types import MappingProxyType
 from typing import Final
 
 from llm_proxy.asking import Ask, Attempt, Reply
+from llm_proxy.stages.content import show_content
 from mcp_gateway.core.errors import Invalid
+from mcp_gateway.core.live import Live
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability import names
+from mcp_gateway.envelopes.observability.detail import Detail
 from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.metrics.histogram import OVERFLOW
 from mcp_gateway.envelopes.observability.metrics.measures import LLM, Measures
-from mcp_gateway.envelopes.observability.observe import declare
+from mcp_gateway.envelopes.observability.observe import declare, take
 from mcp_gateway.envelopes.observability.traces.context import in_headers
 from mcp_gateway.envelopes.observability.traces.events import events
 from mcp_gateway.envelopes.observability.traces.span import SpanKind, Value, text
@@ -34,22 +37,29 @@ _PROVIDERS: Final[Mapping[str, str]] = MappingProxyType({"gemini": "gcp.gemini"}
 class Observe:
     """Measures every request and each of its attempts, and traces them where there is a `Tracer`."""
 
-    __slots__ = ("_families", "_measures", "_tracer")
+    __slots__ = ("_detail", "_families", "_measures", "_tracer")
 
-    def __init__(self, measures: Measures, tracer: Tracer | None, families: Mapping[str, str]) -> None:
+    def __init__(
+        self, measures: Measures, tracer: Tracer | None, families: Mapping[str, str], detail: Live[Detail]
+    ) -> None:
         """`families` says of each provider which family it is of."""
         self._families = {name: _PROVIDERS.get(family, family) for name, family in families.items()}
         self._measures = measures
         self._tracer = tracer
+        self._detail = detail
 
     async def __call__(self, call: Ask, call_next: Handler[Ask, Reply]) -> Reply:
         began = time.perf_counter()
-        traced = None
+        detail = self._detail.current
+        traced, reply = None, None
         if self._tracer is not None:
             traced = self._tracer.begin(call.trail, in_headers(call.headers) if call.headers else None)
+        if detail.baggage is not None:
+            take(call.trail, detail.baggage, call.headers)
         outcome, reason, error = "ok", None, None
         try:
-            return await call_next(call)
+            reply = await call_next(call)
+            return reply
         except BaseException as failed:
             outcome, reason = ended(failed)
             error = None if isinstance(failed, Invalid) else reason
@@ -59,7 +69,10 @@ class Observe:
                 outcome, reason, error = "disconnected", "client_disconnected", "client_disconnected"
             self._measure(call, reason, error or "", time.perf_counter() - began)
             if traced is not None and traced.context.sampled:
-                _finish(call, traced, outcome, error, self._families)
+                attributes = _attributes(call, outcome)
+                if detail.show is not None:
+                    show_content(attributes, detail.show, call, reply)
+                _finish(call, traced, attributes, error, self._families)
 
     def _measure(self, call: Ask, reason: str | None, error: str, seconds: float) -> None:
         measures, notes = self._measures, call.trail.notes
@@ -114,11 +127,11 @@ def _error(attempt: Attempt) -> str | None:
     return str(attempt.status) if attempt.status not in (0, 200) else names.OTHER
 
 
-def _finish(call: Ask, traced: Traced, outcome: str, error: str | None, families: Mapping[str, str]) -> None:
-    notes, operation, model = call.trail.notes, _operation(call), text(call.asked.model)
+def _attributes(call: Ask, outcome: str) -> dict[str, Value]:
+    notes = call.trail.notes
     attributes: dict[str, Value] = {
-        names.OPERATION: operation,
-        names.REQUEST_MODEL: model,
+        names.OPERATION: _operation(call),
+        names.REQUEST_MODEL: text(call.asked.model),
         names.REQUEST_STREAM: call.asked.stream,
         names.CLIENT_ADDRESS: call.ip,
         names.DIALECT: call.dialect.wire,
@@ -136,9 +149,17 @@ def _finish(call: Ask, traced: Traced, outcome: str, error: str | None, families
     attempts = call.flow.attempts
     if attempts and not attempts[-1].error:
         attributes[names.RESPONSE_MODEL] = attempts[-1].target.removeprefix(f"{attempts[-1].provider}/")
-    for attempt in attempts:
+    return attributes
+
+
+def _finish(
+    call: Ask, traced: Traced, attributes: dict[str, Value], error: str | None, families: Mapping[str, str]
+) -> None:
+    operation = _operation(call)
+    for attempt in call.flow.attempts:
         _tell(call, traced, attempt, operation, families.get(attempt.provider, attempt.provider))
-    traced.finish(f"{operation} {model}", attributes, error=error, events=events(notes, traced.now()))
+    name = f"{operation} {text(call.asked.model)}"
+    traced.finish(name, attributes, error=error, events=events(call.trail.notes, traced.now()))
 
 
 def _tell(call: Ask, traced: Traced, attempt: Attempt, operation: str, family: str) -> None:

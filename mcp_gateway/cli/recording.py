@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from mcp_gateway import __version__
-from mcp_gateway.cli.redacting import body_of
 from mcp_gateway.cli.shipping import shippers
 from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.core.sign import Signer
@@ -20,6 +19,7 @@ from mcp_gateway.envelopes.observability.audit.shipping.cursor import shipped_be
 from mcp_gateway.envelopes.observability.audit.shipping.shipping import Shipping
 from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.settings.settings import Settings
+from mcp_gateway.telling import body_of
 
 PURPOSE: Final = "audit/chain"
 """What the key that signs chains is derived for."""

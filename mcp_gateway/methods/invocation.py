@@ -9,14 +9,15 @@ from mcp_gateway.core.call import Call, Json
 from mcp_gateway.core.errors import Invalid
 from mcp_gateway.core.lookalike import folded, lookalike
 from mcp_gateway.core.metadata import META_KEY
+from mcp_gateway.envelopes.observability.traces.context import BAGGAGE
 
 _HOP_PREFIX: Final = "io.modelcontextprotocol/"
 _PARAMS: Final = frozenset(
     {"name", "arguments", "uri", "ref", "argument", "context", "inputResponses", "requestState", "task", "_meta"}
 )
 _FOLDED: Final = frozenset(map(folded, _PARAMS))
-_OURS: Final = frozenset({"progressToken", META_KEY})
-"""Of this hop: whose progress is asked for, and what is said to this gateway."""
+_OURS: Final = frozenset({"progressToken", META_KEY, BAGGAGE})
+"""Of this hop: whose progress is asked for, what is said to this gateway, what goes on only where that is wanted."""
 
 
 def make(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Strict, StringConstraints, Tag, model_validator
 
 from mcp_gateway.core.linear import full_match
 from mcp_gateway.core.metadata import MAX_KEY, MAX_KEYS, MAX_VALUE, is_key, is_value
@@ -183,6 +183,20 @@ class AuditSettings(Model):
         return self
 
 
+_BaggageKey = Annotated[str, Strict(), StringConstraints(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$")]
+
+
+class BaggageSettings(Model):
+    """What is taken of the W3C baggage that callers send. Left out, nothing is."""
+
+    forward: tuple[_BaggageKey, ...] = Field(
+        default=(), max_length=64, description="Keys that go on to upstreams and providers."
+    )
+    attributes: tuple[_BaggageKey, ...] = Field(
+        default=(), max_length=64, description="Keys that become attributes of spans."
+    )
+
+
 class TelemetrySettings(Model):
     """Traces, metrics and the audit record."""
 
@@ -200,6 +214,10 @@ class TelemetrySettings(Model):
     metric_labels: tuple[MetadataName, ...] = Field(
         default=(), max_length=8, description="Keys of `metadata.keys` that become labels of metrics."
     )
+    content: Literal["none", "redacted"] = Field(
+        default="none", description="What of arguments, results, prompts and answers spans hold."
+    )
+    baggage: BaggageSettings = section()
     audit: AuditSettings = section()
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from mcp_gateway.core.errors import Unreachable
 from mcp_gateway.core.hub import Hub
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.observability import names
+from mcp_gateway.envelopes.observability.traces.baggage import NOTE
 from mcp_gateway.envelopes.observability.traces.tracer import traced_in
 from mcp_gateway.envelopes.policy.authorize import Permitted
 from mcp_gateway.upstream.connect import Connector
@@ -25,7 +26,7 @@ from mcp_gateway.upstream.connect_stdio import StdioConnector
 from mcp_gateway.upstream.credentials import Credentials, FixedHeaders
 from mcp_gateway.upstream.health import Health
 from mcp_gateway.upstream.spec import AuthSpec, HeaderAuthSpec, HttpSpec, Log, Reach, StdioSpec, UpstreamSpec
-from mcp_gateway.upstream.tracing import ask, peer_of
+from mcp_gateway.upstream.tracing import ask, peer_of, with_baggage
 from mcp_gateway.upstream.unusable import UnusableConnector
 from mcp_gateway.upstream.upstream import Upstream
 
@@ -143,6 +144,8 @@ class Fleet:
         traced = traced_in(invocation.call.trail)
         if traced is not None:
             return ask(upstream.invoke, invocation, traced, upstream.peer)
+        if NOTE in invocation.call.trail.notes:
+            invocation = with_baggage(invocation)
         return upstream.invoke(invocation)
 
     def acquaint(self, principal: Principal, upstreams: Iterable[str], deadline: float) -> Awaitable[object] | None:

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from mcp_gateway.calls.kinds import Invocation, Kind, Result
 from mcp_gateway.core.errors import GatewayError, Rejected
 from mcp_gateway.envelopes.observability import names
-from mcp_gateway.envelopes.observability.traces.context import HEADERS
+from mcp_gateway.envelopes.observability.traces.baggage import NOTE, passed_on
+from mcp_gateway.envelopes.observability.traces.context import BAGGAGE, HEADERS
 from mcp_gateway.envelopes.observability.traces.span import SpanKind, Value, text
-from mcp_gateway.envelopes.observability.traces.tracer import Traced, traced_in
+from mcp_gateway.envelopes.observability.traces.tracer import TRAIL, Traced
 from mcp_gateway.upstream.credentials import Fields
 from mcp_gateway.upstream.spec import HttpSpec, UpstreamSpec
 
@@ -36,11 +37,13 @@ async def ask(
     """Carry out `invocation` as part of the traced request that led to it. Raises what `invoke` raises."""
     context = traced.child()
     theirs = {key: value for key, value in invocation.meta.items() if key not in HEADERS}
+    passed = passed_on(invocation.call.trail)
+    ours = {**context.fields(), BAGGAGE: passed} if passed else context.fields()
     started = traced.now()
     error: str | None = None
     code: int | None = None
     try:
-        result = await invoke(replace(invocation, meta={**theirs, **context.fields()}))
+        result = await invoke(replace(invocation, meta={**theirs, **ours}))
         if result.get("isError") is True:
             error = names.TOOL_ERROR
         return result
@@ -66,11 +69,18 @@ async def ask(
             traced.put(_name(invocation), SpanKind.CLIENT, context, times, attributes, error)
 
 
+def with_baggage(invocation: Invocation) -> Invocation:
+    """`invocation`, not traced, with what goes on of its baggage."""
+    passed = passed_on(invocation.call.trail)
+    return replace(invocation, meta={**invocation.meta, BAGGAGE: passed}) if passed else invocation
+
+
 def carried(invocation: Invocation, fields: Fields) -> Fields:
-    """`fields` with the context of a traced request, which stands in its ``_meta`` already."""
-    if traced_in(invocation.call.trail) is None:
-        return fields
-    return {**fields, **{name: invocation.meta[name] for name in HEADERS if name in invocation.meta}}
+    """`fields` with the context of a traced request and its baggage, which stand in its ``_meta`` already."""
+    notes, meta = invocation.call.trail.notes, invocation.meta
+    if TRAIL in notes:
+        return {**fields, **{name: meta[name] for name in HEADERS if name in meta}}
+    return {**fields, BAGGAGE: meta[BAGGAGE]} if NOTE in notes and BAGGAGE in meta else fields
 
 
 def _name(invocation: Invocation) -> str:

@@ -350,11 +350,10 @@ async def test_hostile_words_stay_inside_their_field_of_one_line(tmp_path: Path)
         assert (await handshake.ask("tools/" + HOSTILE[:90]))["error"]["code"] == -32601
         assert "error" in await handshake.ask("resources/read", {"uri": HOSTILE})
         assert "error" in await handshake.call(HOSTILE)
-        await eventually("all calls are on record", lambda: len(here.records) >= 6)
+        await eventually("all calls are on record", lambda: len(here.records) >= 7)
     records = [harmless(line) for line in here.records]
-    assert [record["event"] for record in records] == ["call"] * len(records)
-    assert len(records) == 6
-    assert {"evil" in str(record["client"]) for record in records} == {True, False}
+    assert sorted(record["event"] for record in records) == ["call"] * 6 + ["refused"]
+    assert {"evil" in str(record.get("client")) for record in records} == {True, False}
     for line in here.log:
         harmless(line)
 

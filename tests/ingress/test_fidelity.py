@@ -79,8 +79,8 @@ def test_any_structured_content_passes_in_the_modern_era_null_too(value: Any) ->
 
 @pytest.mark.parametrize("modern", [True, False])
 async def test_meta_of_the_caller_goes_on_and_that_of_the_hop_does_not(modern: bool) -> None:
-    mine = {"traceparent": "00-1-2-01", "tracestate": "a=b", "baggage": "c=d", "vendor.example/key": {"deep": [None]}}
-    hop = {"progressToken": 5, META + "logLevel": "debug", META + "whatever": 1}
+    mine = {"traceparent": "00-1-2-01", "tracestate": "a=b", "vendor.example/key": {"deep": [None]}}
+    hop = {"progressToken": 5, "baggage": "c=d", META + "logLevel": "debug", META + "whatever": 1}
     params = {"name": "whatever", "arguments": {}, "_meta": {**hop, **mine}}
     invocation, _ = await _through(params, {"resultType": "complete", "content": []}, modern)
     assert invocation.meta == mine and "_meta" not in invocation.params

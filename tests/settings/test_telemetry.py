@@ -18,6 +18,10 @@ from mcp_gateway.settings.governance import TelemetrySettings
         ({"otlp_protocol": "udp"}, "http"),
         ({"otlp_headers": {"a b": "env:X"}}, "pattern"),
         ({"otlp_headers": {"Authorization": "Bearer in the clear"}}, "env:"),
+        ({"content": "everything"}, "redacted"),
+        ({"baggage": {"forward": ["a b"]}}, "pattern"),
+        ({"baggage": {"attributes": ["a=b"]}}, "pattern"),
+        ({"audit": {"unknown_per_minute": -1}}, "greater than or equal"),
         ({"trace_ratio": 1.5}, "less than or equal"),
     ],
 )

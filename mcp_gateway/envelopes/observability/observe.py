@@ -1,20 +1,24 @@
 """The outermost stage of the MCP plane: the span and the measures of each request, however it ends.
 
-Nothing of a request's content is in either: no arguments, no results, no text of an error.
+Nothing of a request's content is in either, unless the configuration asks for it in spans: no arguments, no results,
+no text of an error.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from mcp_gateway.core.call import Call
+from mcp_gateway.core.call import Call, Trail
 from mcp_gateway.core.errors import Invalid, UpstreamError
+from mcp_gateway.core.live import Live
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability import names
+from mcp_gateway.envelopes.observability.detail import Detail, Show, put
 from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.metrics.measures import MCP, Measures
+from mcp_gateway.envelopes.observability.traces.baggage import NOTE, Taken, Wanted
 from mcp_gateway.envelopes.observability.traces.context import in_headers, in_meta
 from mcp_gateway.envelopes.observability.traces.events import events
 from mcp_gateway.envelopes.observability.traces.span import Value, text
@@ -36,19 +40,23 @@ _MOST_PRINCIPAL: Final = 320
 class Observe:
     """Measures every request, and traces it where there is a `Tracer`."""
 
-    __slots__ = ("_measures", "_tracer")
+    __slots__ = ("_detail", "_measures", "_tracer")
 
-    def __init__(self, measures: Measures, tracer: Tracer | None) -> None:
+    def __init__(self, measures: Measures, tracer: Tracer | None, detail: Live[Detail]) -> None:
         self._measures = measures
         self._tracer = tracer
+        self._detail = detail
 
     async def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> dict[str, Any]:
         began = time.perf_counter()
+        detail = self._detail.current
         traced = None
         if self._tracer is not None:
             ambient = in_headers(call.headers) if call.headers else None
             traced = self._tracer.begin(call.trail, in_meta(call.params.get("_meta")), ambient)
-        ending = _Ending("ok", None, None)
+        if detail.baggage is not None:
+            take(call.trail, detail.baggage, call.headers, call.params.get("_meta"))
+        ending, result = _Ending("ok", None, None), None
         try:
             result = await call_next(call)
             if result.get("isError") is True:
@@ -60,7 +68,10 @@ class Observe:
         finally:
             self._measure(call, ending, time.perf_counter() - began)
             if traced is not None and traced.context.sampled:
-                _finish(call, traced, ending)
+                attributes = _attributes(call, ending)
+                if detail.show is not None:
+                    _show(attributes, detail.show, call, result)
+                _finish(call, traced, attributes, ending)
 
     def _measure(self, call: Call, ending: _Ending, seconds: float) -> None:
         measures, notes = self._measures, call.trail.notes
@@ -110,9 +121,8 @@ def _named(call: Call) -> tuple[str, str]:
     return (name, "") if call.method == "tools/call" else ("", name)
 
 
-def _finish(call: Call, traced: Traced, ending: _Ending) -> None:
+def _attributes(call: Call, ending: _Ending) -> dict[str, Value]:
     notes = call.trail.notes
-    method = call.method if call.method in _METHODS else names.OTHER
     tool, prompt = _named(call)
     attributes: dict[str, Value] = {
         names.MCP_METHOD: text(call.method),
@@ -137,14 +147,37 @@ def _finish(call: Call, traced: Traced, ending: _Ending) -> None:
         if note in notes:
             attributes[attribute] = text(str(notes[note]))
     declare(attributes, notes)
-    target = tool or prompt
+    return attributes
+
+
+def _show(attributes: dict[str, Value], show: Show, call: Call, result: dict[str, Any] | None) -> None:
+    """Add what a tool was asked and what it said. Of what was refused before a tool was found nothing is shown."""
+    if names.TOOL_NAME not in attributes:
+        return
+    said = None if result is None else {key: value for key, value in result.items() if key != "_meta"}
+    put(attributes, show, {names.TOOL_ARGUMENTS: call.params.get("arguments"), names.TOOL_RESULT: said})
+
+
+def _finish(call: Call, traced: Traced, attributes: dict[str, Value], ending: _Ending) -> None:
+    method = call.method if call.method in _METHODS else names.OTHER
+    target = "".join(_named(call))
     name = f"{method} {text(target)}" if target else method
-    traced.finish(name, attributes, error=ending.error, events=events(notes, traced.now()))
+    traced.finish(name, attributes, error=ending.error, events=events(call.trail.notes, traced.now()))
+
+
+def take(trail: Trail, wanted: Wanted, headers: Mapping[str, Sequence[str]], meta: object = None) -> None:
+    """Leave on `trail` what is wanted of a request's baggage, if there is any."""
+    taken = wanted.of(headers, meta)
+    if taken is not None:
+        trail.notes[NOTE] = taken
 
 
 def declare(attributes: dict[str, Value], notes: Mapping[str, object]) -> None:
-    """Add the metadata of a request under the keys that the configuration names."""
+    """Add the metadata and the baggage of a request under the keys that the configuration names."""
     declared = notes.get("metadata")
     if isinstance(declared, Mapping):
         for key, value in declared.items():
             attributes[names.METADATA + text(key)] = text(str(value))
+    taken = notes.get(NOTE)
+    if isinstance(taken, Taken):
+        attributes.update(taken.attributes)

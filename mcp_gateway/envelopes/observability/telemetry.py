@@ -1,7 +1,7 @@
 """What of a running gateway goes to collectors, and what /metrics shows of its requests: built once per process.
 
-Without a collector there are no spans and nothing of OpenTelemetry is loaded. Changing where telemetry goes takes a
-restart.
+Without a collector there are no spans and nothing of OpenTelemetry is loaded. Where telemetry goes is fixed for the
+life of a process; how much is told can change.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
+from mcp_gateway.core.live import Live
 from mcp_gateway.core.secret import Secret
+from mcp_gateway.envelopes.observability.detail import Detail
 from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.envelopes.observability.metrics.exposition import single
 from mcp_gateway.envelopes.observability.metrics.lag import WatchLoop
@@ -37,12 +39,11 @@ _SWITCH_SECONDS: Final = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the configuration says. Without `endpoint` nothing is sent; `ratio` is the share of traces that are."""
+    """Where telemetry goes, and under which labels. Without `endpoint` nothing is sent."""
 
     endpoint: str | None = None
     protocol: Literal["http", "grpc"] = "http"
     headers: Mapping[str, Secret] = field(default_factory=dict)
-    ratio: float = 1.0
     metric_labels: Sequence[str] = ()
     prometheus: bool = True
 
@@ -58,8 +59,9 @@ class Log(Protocol):
 class Telemetry:
     """The measures of a process, its tracer if there is one, and their way out."""
 
-    def __init__(self, terms: Terms, *, version: str, log: Log | None = None) -> None:
+    def __init__(self, terms: Terms, *, version: str, detail: Detail | None = None, log: Log | None = None) -> None:
         self.terms = terms
+        self.detail: Live[Detail] = Live(detail or Detail())
         self.measures = Measures(terms.metric_labels)
         self.tracer: Tracer | None = None
         self._lag = WatchLoop(self.measures.lag)
@@ -74,7 +76,7 @@ class Telemetry:
         self._switch: float | None = None
         if terms.endpoint is not None:
             self._connect(terms, terms.endpoint, version)
-        self.observe = Observe(self.measures, self.tracer)
+        self.observe = Observe(self.measures, self.tracer, self.detail)
 
     def _connect(self, terms: Terms, endpoint: str, version: str) -> None:
         headers = {name: value.reveal() for name, value in terms.headers.items()}
@@ -88,7 +90,13 @@ class Telemetry:
             every=1.0,
             done=lambda well: self._went("metrics", well=well),
         )
-        self.tracer = Tracer(self._spans.put, terms.ratio)
+        self.tracer = Tracer(self._spans.put, self.detail.current.ratio)
+
+    def apply(self, detail: Detail) -> None:
+        """Tell so much of requests from now on."""
+        self.detail.swap(detail)
+        if self.tracer is not None:
+            self.tracer.sample(detail.ratio)
 
     def refusals(self, sink: LineSink, most: int) -> Refusals:
         """What counts, records into `sink` and traces the requests that no pipeline sees."""

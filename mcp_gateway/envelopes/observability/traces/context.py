@@ -12,7 +12,9 @@ from typing import Final
 
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
-HEADERS: Final = (TRACEPARENT, TRACESTATE)
+BAGGAGE: Final = "baggage"
+HEADERS: Final = (TRACEPARENT, TRACESTATE, BAGGAGE)
+"""What goes from one to the next along a trace, as header fields and as entries of ``_meta``."""
 
 _MOST_STATE: Final = 512
 _MOST_MEMBERS: Final = 32

@@ -101,6 +101,10 @@ class Tracer:
 
     def __init__(self, put: Callable[[Span], None], ratio: float) -> None:
         self._put = put
+        self.sample(ratio)
+
+    def sample(self, ratio: float) -> None:
+        """From now on `ratio` of the traces that begin here are sampled."""
         self._bound = round(ratio * (_SAMPLED_BY + 1))
 
     def begin(self, trail: Trail, parent: Context | None, ambient: Context | None = None) -> Traced:

@@ -1,16 +1,19 @@
-"""What is recorded of the contents of calls, as the configuration has it."""
+"""What is told of calls besides the facts, as the configuration has it: to the record, and to spans."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Final
 
 from mcp_gateway.core.sign import Signer
 from mcp_gateway.envelopes.observability.audit.bodies import PURPOSE, Body, keyed, text_of
+from mcp_gateway.envelopes.observability.detail import Detail, Show
+from mcp_gateway.envelopes.observability.traces.baggage import Wanted
 from mcp_gateway.envelopes.safety.finding import Detector
 from mcp_gateway.envelopes.safety.scan import redact, scan
-from mcp_gateway.settings.governance import AuditSettings
+from mcp_gateway.settings.governance import AuditSettings, TelemetrySettings
 
 _DETECTORS: Final = (
     ("mcp_gateway.envelopes.safety.detectors.pii", "Pii"),
@@ -29,6 +32,30 @@ def body_of(settings: AuditSettings, keys: Sequence[bytes]) -> Body | None:
         return None
     digest = keyed(Signer(keys, PURPOSE))
     return digest if settings.bodies == "hashes" else _redacted(digest, _detectors())
+
+
+def detail_of(settings: TelemetrySettings) -> Detail:
+    """How much spans tell."""
+    baggage = settings.baggage
+    wanted = Wanted(frozenset(baggage.forward), frozenset(baggage.attributes))
+    return Detail(
+        ratio=settings.trace_ratio,
+        baggage=wanted if wanted.forward or wanted.attributes else None,
+        show=None if settings.content == "none" else _shown(_detectors()),
+    )
+
+
+def _shown(detectors: Sequence[Detector]) -> Show:
+    def show(value: object) -> str | None:
+        if len(text_of(value)) > MAX_BODY:
+            return None
+        shown = text_of(_mapped(value, lambda text: redact(text, scan(text, detectors)))).decode()
+        if shown.isprintable():
+            return shown
+        # JSON itself, with escapes for what a terminal or a log viewer acts on.
+        return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in shown)
+
+    return show
 
 
 def _detectors() -> Sequence[Detector]:

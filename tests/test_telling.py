@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mcp_gateway.cli.redacting import MAX_BODY, body_of
 from mcp_gateway.settings.governance import AuditSettings
+from mcp_gateway.telling import MAX_BODY, body_of
 
 KEYS = [b"k" * 32]
 CARD = "4111 1111 1111 1111"
