@@ -20,13 +20,12 @@ from mcp_gateway.envelopes.observability.detail import Detail
 from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.metrics.histogram import OVERFLOW
 from mcp_gateway.envelopes.observability.metrics.measures import LLM, Measures
-from mcp_gateway.envelopes.observability.observe import declare, take
+from mcp_gateway.envelopes.observability.observe import facts, take
 from mcp_gateway.envelopes.observability.traces.context import in_headers
 from mcp_gateway.envelopes.observability.traces.events import events
 from mcp_gateway.envelopes.observability.traces.span import SpanKind, Value, text
 from mcp_gateway.envelopes.observability.traces.tracer import Traced, Tracer
 
-_MOST_PRINCIPAL: Final = 320
 _NANO: Final = 1_000_000_000
 _SECOND: Final = 2
 """Tokens: what comes after the first."""
@@ -128,24 +127,16 @@ def _error(attempt: Attempt) -> str | None:
 
 
 def _attributes(call: Ask, outcome: str) -> dict[str, Value]:
-    notes = call.trail.notes
-    attributes: dict[str, Value] = {
-        names.OPERATION: _operation(call),
-        names.REQUEST_MODEL: text(call.asked.model),
-        names.REQUEST_STREAM: call.asked.stream,
-        names.CLIENT_ADDRESS: call.ip,
-        names.DIALECT: call.dialect.wire,
-        names.REQUEST_ID: call.request_id,
-        names.PRINCIPAL: text(call.principal.id, _MOST_PRINCIPAL),
-        names.SNAPSHOT: call.snapshot,
-        names.OUTCOME: outcome,
-    }
+    notes, attributes = call.trail.notes, facts(call, outcome)
+    attributes[names.OPERATION] = _operation(call)
+    attributes[names.REQUEST_MODEL] = text(call.asked.model)
+    attributes[names.REQUEST_STREAM] = call.asked.stream
+    attributes[names.DIALECT] = call.dialect.wire
     if call.asked.output_limit is not None:
         attributes[names.REQUEST_MAX_TOKENS] = call.asked.output_limit
-    for attribute, note in ((names.RULE, "rule"), (names.CACHE, "cache"), (names.LIMIT, "limit")):
+    for attribute, note in ((names.RULE, "rule"), (names.CACHE, "cache")):
         if note in notes:
             attributes[attribute] = text(str(notes[note]))
-    declare(attributes, notes)
     attempts = call.flow.attempts
     if attempts and not attempts[-1].error:
         attributes[names.RESPONSE_MODEL] = attempts[-1].target.removeprefix(f"{attempts[-1].provider}/")

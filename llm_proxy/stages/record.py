@@ -13,13 +13,11 @@ from mcp_gateway.envelopes.observability.audit.bodies import bodies
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
 from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.identities import Introduced, printable
-from mcp_gateway.envelopes.observability.lines import LineSink, now
-from mcp_gateway.envelopes.observability.record import decided, declared, introduce
+from mcp_gateway.envelopes.observability.lines import LineSink
+from mcp_gateway.envelopes.observability.record import facts, introduce
 
 _MOST: Final = 256
 """Characters of a name from outside."""
-
-_MAX_PRINCIPAL: Final = 320
 
 
 class Record:
@@ -44,34 +42,23 @@ class Record:
         finally:
             if outcome == "ok" and call.out.gone:
                 outcome, reason = "disconnected", "client_disconnected"
-            notes = call.trail.notes
-            introduce(self._sink, self._introduced, notes)
-            self._sink.write(
-                {
-                    "time": now(),
-                    "event": "completion",
-                    "request_id": call.request_id,
-                    "dialect": call.dialect.wire,
-                    "model": printable(call.asked.model[:_MOST]),
-                    "stream": call.asked.stream,
-                    "principal": printable(call.principal.id[:_MAX_PRINCIPAL]),
-                    "agent": None if call.principal.client_id is None else printable(call.principal.client_id[:_MOST]),
-                    "rule": notes.get("rule"),
-                    "cache": notes.get("cache"),
-                    **decided(notes),
-                    **declared(notes),
-                    "outcome": outcome,
-                    "reason": reason,
-                    "attempts": _told(call.flow.attempts),
-                    "snapshot": call.snapshot,
-                    "duration_ms": round((time.perf_counter() - started) * 1000, 3),
-                    "upstream_ms": round(call.trail.upstream_seconds * 1000, 3),
-                    **bodies(self._body, request=call.body, answer=None if reply is None else reply.body),
-                }
-            )
+            introduce(self._sink, self._introduced, call.trail.notes)
+            self._sink.write(self._told(call, reply, facts("completion", call, outcome, reason, started)))
+
+    def _told(self, call: Ask, reply: Reply | None, record: dict[str, object]) -> dict[str, object]:
+        notes = call.trail.notes
+        record["dialect"] = call.dialect.wire
+        record["model"] = printable(call.asked.model[:_MOST])
+        record["stream"] = call.asked.stream
+        record["rule"] = notes.get("rule")
+        record["cache"] = notes.get("cache")
+        record["attempts"] = _attempts(call.flow.attempts)
+        if self._body is not None:
+            record |= bodies(self._body, request=call.body, answer=None if reply is None else reply.body)
+        return record
 
 
-def _told(attempts: Sequence[Attempt]) -> list[Mapping[str, Any]]:
+def _attempts(attempts: Sequence[Attempt]) -> list[Mapping[str, Any]]:
     return [
         {
             "target": attempt.target,

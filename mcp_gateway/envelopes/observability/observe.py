@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from mcp_gateway.core.call import Call, Trail
 from mcp_gateway.core.errors import Invalid, UpstreamError
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.observability import names
 from mcp_gateway.envelopes.observability.detail import Detail, Show, put
 from mcp_gateway.envelopes.observability.ending import ended
@@ -121,20 +122,50 @@ def _named(call: Call) -> tuple[str, str]:
     return (name, "") if call.method == "tools/call" else ("", name)
 
 
-def _attributes(call: Call, ending: _Ending) -> dict[str, Value]:
-    notes = call.trail.notes
-    tool, prompt = _named(call)
+class Observed(Protocol):
+    """What every kind of request has that is observed."""
+
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def principal(self) -> Principal: ...
+    @property
+    def ip(self) -> str: ...
+    @property
+    def snapshot(self) -> str: ...
+    @property
+    def trail(self) -> Trail: ...
+
+
+def facts(request: Observed, outcome: str) -> dict[str, Value]:
+    """The attributes that the spans of all requests have; metadata and baggage by the keys that are configured."""
+    notes = request.trail.notes
     attributes: dict[str, Value] = {
-        names.MCP_METHOD: text(call.method),
-        names.JSONRPC_ID: text(str(call.id)),
-        names.MCP_VERSION: text(call.client.version),
-        names.CLIENT_ADDRESS: call.ip,
-        names.REQUEST_ID: call.request_id,
-        names.SERVER: call.server,
-        names.PRINCIPAL: text(call.principal.id, _MOST_PRINCIPAL),
-        names.SNAPSHOT: call.snapshot,
-        names.OUTCOME: ending.outcome,
+        names.CLIENT_ADDRESS: request.ip,
+        names.REQUEST_ID: request.request_id,
+        names.PRINCIPAL: text(request.principal.id, _MOST_PRINCIPAL),
+        names.SNAPSHOT: request.snapshot,
+        names.OUTCOME: outcome,
     }
+    if "limit" in notes:
+        attributes[names.LIMIT] = text(str(notes["limit"]))
+    declared = notes.get("metadata")
+    if isinstance(declared, Mapping):
+        for key, value in declared.items():
+            attributes[names.METADATA + text(key)] = text(str(value))
+    taken = notes.get(NOTE)
+    if isinstance(taken, Taken):
+        attributes.update(taken.attributes)
+    return attributes
+
+
+def _attributes(call: Call, ending: _Ending) -> dict[str, Value]:
+    attributes = facts(call, ending.outcome)
+    attributes[names.MCP_METHOD] = text(call.method)
+    attributes[names.JSONRPC_ID] = text(str(call.id))
+    attributes[names.MCP_VERSION] = text(call.client.version)
+    attributes[names.SERVER] = call.server
+    tool, prompt = _named(call)
     if tool:
         attributes[names.OPERATION] = names.EXECUTE_TOOL
         attributes[names.TOOL_NAME] = tool
@@ -143,10 +174,8 @@ def _attributes(call: Call, ending: _Ending) -> dict[str, Value]:
     uri = call.params.get("uri")
     if isinstance(uri, str):
         attributes[names.MCP_RESOURCE] = text(uri.partition("?")[0])
-    for attribute, note in ((names.UPSTREAM, "upstream"), (names.LIMIT, "limit")):
-        if note in notes:
-            attributes[attribute] = text(str(notes[note]))
-    declare(attributes, notes)
+    if "upstream" in call.trail.notes:
+        attributes[names.UPSTREAM] = text(str(call.trail.notes["upstream"]))
     return attributes
 
 
@@ -170,14 +199,3 @@ def take(trail: Trail, wanted: Wanted, headers: Mapping[str, Sequence[str]], met
     taken = wanted.of(headers, meta)
     if taken is not None:
         trail.notes[NOTE] = taken
-
-
-def declare(attributes: dict[str, Value], notes: Mapping[str, object]) -> None:
-    """Add the metadata and the baggage of a request under the keys that the configuration names."""
-    declared = notes.get("metadata")
-    if isinstance(declared, Mapping):
-        for key, value in declared.items():
-            attributes[names.METADATA + text(key)] = text(str(value))
-    taken = notes.get(NOTE)
-    if isinstance(taken, Taken):
-        attributes.update(taken.attributes)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from mcp_gateway.core.call import Call
+from mcp_gateway.core.call import Call, Trail
 from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.observability.audit.bodies import bodies
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
 from mcp_gateway.envelopes.observability.ending import ended
@@ -78,31 +79,20 @@ class Audit:
             outcome, reason = ended(error)
             raise
         finally:
-            notes = call.trail.notes
-            introduce(self._sink, self._introduced, notes)
-            self._sink.write(
-                {
-                    "time": now(),
-                    "event": "call",
-                    "request_id": call.request_id,
-                    "server": call.server,
-                    "principal": _short(call.principal.id, _MAX_PRINCIPAL),
-                    "agent": _short(call.principal.client_id),
-                    "method": _short(call.method),
-                    "upstream": notes.get("upstream"),
-                    "target": _short(notes.get("target")),
-                    **decided(notes),
-                    **declared(notes),
-                    "outcome": outcome,
-                    "reason": reason,
-                    "client": _short((call.client.info or {}).get("name")),
-                    "version": call.client.version,
-                    "snapshot": call.snapshot,
-                    "duration_ms": round((time.perf_counter() - started) * 1000, 3),
-                    "upstream_ms": round(call.trail.upstream_seconds * 1000, 3),
-                    **bodies(self._body, arguments=call.params.get("arguments"), result=result),
-                }
-            )
+            introduce(self._sink, self._introduced, call.trail.notes)
+            self._sink.write(self._told(call, result, facts("call", call, outcome, reason, started)))
+
+    def _told(self, call: Call, result: dict[str, Any] | None, record: dict[str, object]) -> dict[str, object]:
+        notes = call.trail.notes
+        record["server"] = call.server
+        record["method"] = _short(call.method)
+        record["upstream"] = notes.get("upstream")
+        record["target"] = _short(notes.get("target"))
+        record["client"] = _short((call.client.info or {}).get("name"))
+        record["version"] = call.client.version
+        if self._body is not None:
+            record |= bodies(self._body, arguments=call.params.get("arguments"), result=result)
+        return record
 
 
 _DECIDED: Final = (
@@ -128,6 +118,39 @@ counts and words, and what a decision was made of.
 
 Nothing of a call's content, unless the configuration says so (`policies.record`).
 """
+
+
+class Recorded(Protocol):
+    """What every kind of request has that is recorded."""
+
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def principal(self) -> Principal: ...
+    @property
+    def snapshot(self) -> str: ...
+    @property
+    def trail(self) -> Trail: ...
+
+
+def facts(event: str, request: Recorded, outcome: str, reason: str | None, started: float) -> dict[str, object]:
+    """What the records of all requests have: who asked, what was decided, what came of it. `started` is in seconds of
+    the performance counter."""
+    trail, principal = request.trail, request.principal
+    return {
+        "time": now(),
+        "event": event,
+        "request_id": request.request_id,
+        "principal": _short(principal.id, _MAX_PRINCIPAL),
+        "agent": _short(principal.client_id),
+        "outcome": outcome,
+        "reason": reason,
+        **decided(trail.notes),
+        **declared(trail.notes),
+        "snapshot": request.snapshot,
+        "duration_ms": round((time.perf_counter() - started) * 1000, 3),
+        "upstream_ms": round(trail.upstream_seconds * 1000, 3),
+    }
 
 
 def decided(notes: Mapping[str, object]) -> dict[str, object]:
