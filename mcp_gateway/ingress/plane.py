@@ -18,7 +18,7 @@ from mcp_gateway.core.live import Live
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.versions import HANDSHAKE
 from mcp_gateway.envelopes.identity.protected import WELL_KNOWN, ProtectedResource
-from mcp_gateway.envelopes.observability.metrics.measures import MCP
+from mcp_gateway.envelopes.observability.metrics.measures import LLM, MCP
 from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.ingress.exchange import Arrival, Endpoint, Report, failure, unexpected
 from mcp_gateway.ingress.handshake import HandshakeEndpoint
@@ -219,7 +219,8 @@ class DataPlane:
         reason, body = said
         request_id: str = scope[REQUEST_ID]
         server = "" if served is None else served.name
-        self._refused(MCP, scope, request_id, reason, status, server=server, principal=principal)
+        models = self._models is not None and scope["path"].startswith(_MODELS)
+        self._refused(LLM if models else MCP, scope, request_id, reason, status, server=server, principal=principal)
         timing = (b"server-timing", b"gateway;dur=0, upstream;dur=0")
         await respond.respond_json(send, status, body, ((b"x-request-id", request_id.encode()), timing, *extra))
 

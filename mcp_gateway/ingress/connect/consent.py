@@ -47,7 +47,7 @@ class Consent:
         session = self._session(request, ticket)
         if session is None:
             return await self._signing_in.begin(ticket.issuer, request.rest)
-        self._check_person(session, ticket, request.rest)
+        self._check_person(session, ticket, request)
         asked = await self._asked(ticket, target)
         return self._parts.begun(request, session, self._question(200, request.rest, asked, target, session))
 
@@ -60,18 +60,19 @@ class Consent:
             raise out_of_date()
         if not ticket.issuer:
             self._parts.nobody(request)
-        self._check_person(session, ticket, request.rest)
+        self._check_person(session, ticket, request)
         form = await request.form()
         asked = await self._asked(ticket, target)
         if not self._parts.browser.is_form_token(form.get("token", ""), session, asked.text):
             raise out_of_date()
         match form.get("decision"):
             case "allow" if isinstance(target, AccountTarget):
-                answer = await self._go(target, asked, session)
+                answer = await self._go(request, target, asked, session)
             case "allow" if isinstance(target, HeadersTarget):
                 answer = await self._save(request, target, asked, session, form)
             case "decline":
-                self._parts.log.info("consent declined", principal=ticket.principal, upstream=ticket.upstream)
+                told = {"principal": ticket.principal, "upstream": ticket.upstream, "request_id": request.id}
+                self._parts.log.info("consent declined", **told)
                 return Answer(200, self._parts.pages.declined(ticket.upstream))
             case _:
                 raise BadForm
@@ -124,10 +125,11 @@ class Consent:
         session = self._parts.browser.session(request.cookies)
         return None if session is not None and session.person == ANONYMOUS.id else session
 
-    def _check_person(self, session: Session, ticket: Ticket, token: str) -> None:
+    def _check_person(self, session: Session, ticket: Ticket, request: Request) -> None:
         if session.person != ticket.person:
-            self._parts.log.warning("link of another person", principal=session.person, upstream=ticket.upstream)
-            again = ("Sign in as somebody else", f"{self._root}/{token}?sign-in=again")
+            told = {"principal": session.person, "upstream": ticket.upstream, "request_id": request.id}
+            self._parts.log.warning("link of another person", **told)
+            again = ("Sign in as somebody else", f"{self._root}/{request.rest}?sign-in=again")
             raise _for_somebody_else(*([again] if ticket.issuer else []))
 
     async def _asked(self, ticket: Ticket, target: Target) -> Asked:
@@ -148,7 +150,7 @@ class Consent:
         body = pages.fields(asked, target.names, shown=shown, action=action, token=token, problem=problem)
         return Answer(status, body)
 
-    async def _go(self, target: AccountTarget, asked: Asked, session: Session) -> Answer:
+    async def _go(self, request: Request, target: AccountTarget, asked: Asked, session: Session) -> Answer:
         state = secrets.token_urlsafe(32)
         begun = await target.authorizer.begin(
             state=state, redirect_uri=f"{self._parts.base_url}/connect/callback", scopes=asked.ticket.scopes
@@ -168,6 +170,7 @@ class Consent:
             upstream=asked.ticket.upstream,
             scopes=list(asked.scopes or ()),
             client_id=asked.ticket.client_id,
+            request_id=request.id,
         )
         return Answer(200, self._parts.pages.onward(begun.url, asked.server))
 

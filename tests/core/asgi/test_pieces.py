@@ -16,7 +16,7 @@ from mcp_gateway.core.asgi.drain import Drain
 from mcp_gateway.core.asgi.hosts import AllowedOrigins, CheckHost
 from mcp_gateway.core.asgi.inflight import InFlight
 from mcp_gateway.core.asgi.respond import end, respond, send_chunk, start_sse
-from mcp_gateway.core.asgi.types import Message, Receive, Scope, Send
+from mcp_gateway.core.asgi.types import REQUEST_ID, Message, Receive, Scope, Send
 
 
 @dataclass(slots=True)
@@ -254,7 +254,8 @@ async def test_past_the_deadline_requests_are_cancelled_and_told() -> None:
     drain = Drain()
     told = []
 
-    async def stuck(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    async def stuck(scope: Scope, _receive: Receive, _send: Send) -> None:
+        scope[REQUEST_ID] = "r-1"
         await asyncio.Event().wait()
 
     async def stuck_stream(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -272,6 +273,7 @@ async def test_past_the_deadline_requests_are_cancelled_and_told() -> None:
     await task
     await stream_task
     assert fake.status == 503 and fake.error["error"]["data"]["reason"] == "overloaded"
+    assert (b"x-request-id", b"r-1") in fake.sent[0]["headers"]
     assert told == [True] and [m["type"] for m in stream.sent] == ["http.response.start", "http.response.body"]
 
 
