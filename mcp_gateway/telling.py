@@ -9,7 +9,7 @@ from typing import Final
 
 from mcp_gateway.core.sign import Signer
 from mcp_gateway.envelopes.observability.audit.bodies import PURPOSE, Body, keyed, text_of
-from mcp_gateway.envelopes.observability.detail import Detail, Show
+from mcp_gateway.envelopes.observability.detail import MOST_CONTENT, Detail, Show
 from mcp_gateway.envelopes.observability.traces.baggage import Wanted
 from mcp_gateway.envelopes.safety.finding import Detector
 from mcp_gateway.envelopes.safety.scan import redact, scan
@@ -21,7 +21,7 @@ _DETECTORS: Final = (
 )
 """Loaded by name, only where bodies are recorded without what they find (docs/decisions/009)."""
 
-MAX_BODY: Final = 8 * 1024
+MAX_BODY: Final = MOST_CONTENT
 """Most bytes of a body that are looked through: of a longer one the digest is recorded. It is done while the call
 waits."""
 
