@@ -128,6 +128,7 @@ async def test_it_is_narrowed(record: Path, asked: dict[str, str], found: list[s
 async def test_its_pages_are_the_whole(record: Path, limit: int) -> None:
     found: list[str] = []
     params: dict[str, Any] = {"limit": limit}
+    told: dict[str, Any] = {}
     for _ in range(8):
         status, told = await listed(record, **params)
         found += ids((status, told))

@@ -40,7 +40,9 @@ async def test_groups_are_told_with_their_figures_and_a_total() -> None:
 async def test_its_pages_are_of_one_window_and_each_has_the_whole_total() -> None:
     control = Control()
     control.groups = GROUPS
-    found, params = [], {"limit": 2, "since": "7d", "until": "1h", "group_by": ["team", "model"]}
+    found: list[str] = []
+    told: dict[str, Any] = {}
+    params = {"limit": 2, "since": "7d", "until": "1h", "group_by": ["team", "model"]}
     for _ in range(3):
         status, told = await ask(control, **params)
         assert (status, told["total"]["attempts"]) == (200, 10)

@@ -118,7 +118,7 @@ Fault = Callable[[Target], AbstractContextManager[None]]
 def shown(gateway: Gateway, name: str) -> int:
     """A metric of the target."""
     prefix = f'mcp_gateway_audit_{name}{{target="pg"}} '
-    (line,) = [each for each in gateway.here.gateway.metrics().splitlines() if each.startswith(prefix)]
+    (line,) = [each for each in gateway.here.gateway.control.metrics().splitlines() if each.startswith(prefix)]
     return int(line.removeprefix(prefix))
 
 
@@ -143,14 +143,14 @@ async def test_no_call_fails_and_all_arrives_later(tmp_path: Path, target: Targe
             await calls(here)
             await until(lambda: shown(gateway, "behind_records") >= 2 * CALLS)
             await until(lambda: shown(gateway, "ship_failing") == 1)
-            ready, detail = gateway.here.gateway.ready()
+            ready, detail = gateway.here.gateway.control.ready()
             assert ready and detail == "ready; the record of calls is not shipped to: pg"
             assert shown(gateway, "ship_failures_total") > 0
             await calls(here)
             await asyncio.to_thread(stack.close)
         await calls(here)
         await until(lambda: shown(gateway, "behind_records") == 0)
-        assert gateway.here.gateway.ready() == (True, "ready")
+        assert gateway.here.gateway.control.ready() == (True, "ready")
         assert shown(gateway, "ship_missing_total") == 0
     assert await asyncio.to_thread(target.rows) == lines(tmp_path / "audit")
 
