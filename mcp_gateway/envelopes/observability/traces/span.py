@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from mcp_gateway.envelopes.observability.identities import printable
 from mcp_gateway.envelopes.observability.traces.context import Context
@@ -26,8 +25,7 @@ class SpanKind(Enum):
     CLIENT = "client"
 
 
-@dataclass(frozen=True, slots=True)
-class SpanEvent:
+class SpanEvent(NamedTuple):
     """Something that happened at one moment. `at` is in nanoseconds since 1970."""
 
     name: str
@@ -35,8 +33,7 @@ class SpanEvent:
     attributes: Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One finished span. Times are in nanoseconds since 1970. `error` is its `error.type`, None where it went well.
 
     `remote` says that `parent` came from outside.
@@ -52,7 +49,7 @@ class Span:
     attributes: Mapping[str, Value]
     error: str | None = None
     events: Sequence[SpanEvent] = ()
-    links: Sequence[Context] = field(default=())
+    links: Sequence[Context] = ()
 
 
 def text(value: str, most: int = MAX_TEXT) -> str:
