@@ -69,7 +69,9 @@ class Engine:
 
     def count(self, hook: Hook, judgements: Sequence[Judgement]) -> None:
         """Count what was said at `hook`."""
-        self._tallies.judged.update((each.guardrail, hook, each.verdict, each.action) for each in judgements)
+        judged = self._tallies.judged
+        for each in judgements:
+            judged[each.guardrail, hook, each.verdict, each.action] += 1
 
 
 async def _side_by_side(guards: Sequence[Guard], content: Content) -> list[Judgement]:

@@ -101,11 +101,14 @@ class ExamineTexts:
     def _passes(self, content: Content, clean: set[str], rest: Rest) -> bool:
         """Whether nothing is found; if not, `clean` are the lines that need no closer look."""
         passes = True
+        known: list[Iterable[str]] = []
         for batch in content.lines.batches(rest):
             rest()
             lines, all_clean = ((), False) if batch is None else batch.clean(self._detector, rest)
-            clean.update(lines)
+            known.append(lines)
             passes = passes and all_clean
+        if not passes:
+            clean.update(*known)
         return passes
 
     def _each(self, content: Content, clean: Set[str], rest: Rest, *, rewrite: bool) -> Examined:

@@ -111,16 +111,15 @@ def small(message: object, *, nodes: int, characters: int) -> bool:
 
     Looks at no more than it must.
     """
-    waiting: list[object] = [[message]]
+    waiting: list[Any] = [[message]]
     weighed: list[str] = []
     nodes += 1
     while waiting:
         holder = waiting.pop()
-        assert isinstance(holder, dict | list)
         nodes -= len(holder)
         if nodes < 0:
             return False
-        for value in holder.values() if isinstance(holder, dict) else holder:
+        for value in holder.values() if type(holder) is dict else holder:
             kind = type(value)
             if kind is str:
                 size = len(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
@@ -33,13 +34,14 @@ _WORDS: Final = (
     ),
 )
 # A word in brackets (`[PHONE]`) stands for what was taken out, and says nothing of what follows.
-SAID: Final = Pattern(
-    r"(?:^|[^\[A-Za-z])(?:"
-    + "|".join(f"({words})" for _, words in _WORDS)
-    + r")(?:[ _\-]?(?:number|no|nr))?(?:$|[^a-z\]])",
-    ignore_case=True,
-)
+_SAYING: Final = r"(?:^|[^\[A-Za-z])(?:{})(?:[ _\-]?(?:number|no|nr))?(?:$|[^a-z\]])"
+_KINDS: Final = Pattern(_SAYING.format("|".join(f"({words})" for _, words in _WORDS)), ignore_case=True)
+SAID: Final = Pattern(_SAYING.format("|".join(words for _, words in _WORDS)), ignore_case=True)
+"""Words that say something, with and without telling what: the groups that tell cost as much as finding them does."""
 
+_DIGIT: Final = re.compile("[0-9]")
+_TO_DIGIT: Final = REACH + 12
+"""Characters from such a word to the first digit of what begins within its reach: a month may stand before that."""
 
 _BREAKS: Final = frozenset("[]\n")
 _NEAR: Final = 16
@@ -56,7 +58,11 @@ class Said:
 
     @classmethod
     def of(cls, text: str, rest: Rest = no_rest) -> Said:
-        found = paced(SAID.groups(text), rest)
+        """The words of `text`; none, if no digit is near any of them: then they say nothing."""
+        # What ends a word is matched with it, and may be the digit.
+        if not any(_DIGIT.search(text, end - 1, end + _TO_DIGIT) for _, end in paced(SAID.spans(text), rest)):
+            return cls(text, (), ())
+        found = paced(_KINDS.groups(text), rest)
         words = tuple(Finding(_WORDS[number - 1][0], start, end) for number, start, end in found)
         return cls(text, words, tuple(word.end for word in words))
 

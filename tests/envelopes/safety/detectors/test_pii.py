@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mcp_gateway.envelopes.safety.detectors.pii import CATEGORIES, Pii
 from mcp_gateway.envelopes.safety.detectors.pii_codes import CODES, codes
-from mcp_gateway.envelopes.safety.detectors.pii_context import SAID, Said
+from mcp_gateway.envelopes.safety.detectors.pii_context import REACH, SAID, Said
 from mcp_gateway.envelopes.safety.detectors.pii_numbers import PLAIN, numbers
 from mcp_gateway.envelopes.safety.finding import Finding, no_rest
 from mcp_gateway.envelopes.safety.scan import scan
@@ -154,3 +154,12 @@ def test_what_is_passed_over_at_a_glance_holds_nothing(text: str, context: bool)
     found = Pii(frozenset(CATEGORIES), context).find(text)
     others = {"email", "date_of_birth", "ip_address"}
     assert [one for one in found if one.kind not in others] == straight
+
+
+@pytest.mark.parametrize(
+    ("word", "number", "kind"),
+    [("ssn", "123456789", "us_ssn"), ("born", "September 3, 1985", "date_of_birth"), ("tel", "030 901820", "phone")],
+)
+def test_a_word_says_something_of_what_begins_within_its_reach(word: str, number: str, kind: str) -> None:
+    told = [gap for gap in range(1, 80) if any(one.kind == kind for one in Pii().find(f"{word}{' ' * gap}{number}"))]
+    assert told == list(range(1, REACH + 1))
