@@ -59,5 +59,7 @@ async def recorded(settings: Settings, keys: Sequence[bytes], lines: LineSink) -
     try:
         yield recorder
     finally:
-        await recorder.close()
-        await shipping.close()
+        try:
+            await recorder.close()
+        finally:
+            await shipping.close()

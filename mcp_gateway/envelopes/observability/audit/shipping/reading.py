@@ -6,6 +6,7 @@ still has after its power was cut, so that no number of a chain is used twice.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Sequence
@@ -85,16 +86,23 @@ def read_batch(folder: Path, at: Position) -> Batch | None:
 
 def behind(folder: Path, at: Position) -> Behind:
     """How far a target that is at `at` is behind the chain. Raises `OSError`."""
-    left, end = 0, 0
-    for file in _from(folder, at):
-        try:
+    files = _from(folder, at)
+    left = 0
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
             size = file.stat().st_size
             left += size - (min(at.offset, size) if number_of(file) == at.number else 0)
-            link = last_link(file) if left else None
-        except FileNotFoundError:
-            continue
-        end = end if link is None else link.seq
-    return Behind(max(0, end - at.seq), left) if left else Behind()
+    return Behind(max(0, _last(files) - at.seq), left) if left else Behind()
+
+
+def _last(files: Sequence[Path]) -> int:
+    """The number of the last record in some files; 0 if there is none."""
+    for file in reversed(files):
+        with contextlib.suppress(FileNotFoundError):
+            link = last_link(file)
+            if link is not None:
+                return link.seq
+    return 0
 
 
 def _from(folder: Path, at: Position) -> Sequence[Path]:

@@ -127,9 +127,12 @@ class Shipper:
         return well
 
     def _ship(self, share: float) -> bool:
-        more = True
+        more, measured = True, time.monotonic()
         while more:
             more = False
+            if time.monotonic() - measured >= EVERY_SECONDS:  # catching up may take long
+                self._measure()
+                measured = time.monotonic()
             folders = chains(self._path)
             for folder in folders:  # in turn: one that is far behind keeps no other waiting
                 if time.monotonic() > self._end:
