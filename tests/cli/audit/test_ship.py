@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from mcp_gateway.cli.main import app
 from mcp_gateway.core.filelock import locked
 from mcp_gateway.envelopes.observability.audit.shipping.cursor import FOLDER
 from tests.cli.audit.running import run
+from tests.envelopes.observability.audit.shipping.collecting import Collector, over_grpc, over_http
 from tests.envelopes.observability.audit.shipping.support import lines
 from tests.envelopes.observability.audit.support import files
 from tests.support_postgres import Postgres, postgres
@@ -130,3 +132,24 @@ def test_what_another_process_ships_is_left_to_it(config: Path) -> None:
     assert run(config, "audit", "ship", "--once", "--to", "file").exit_code == 0
     assert run(config, "audit", "ship", "--to", "other").exit_code == 2
     assert len(files(config.parent / "audit")) == 1
+
+
+@pytest.mark.parametrize(("protocol", "receiving"), [("http", over_http), ("grpc", over_grpc)])
+def test_to_a_collector(
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    protocol: str,
+    receiving: Callable[[], AbstractContextManager[Collector]],
+) -> None:
+    monkeypatch.setenv("TOKEN", "Bearer canary")
+    with receiving() as collector:
+        place = f"{{to: '{collector.url}', protocol: {protocol}, headers: {{Authorization: env:TOKEN}}}}"
+        config.write_text(config.read_text().replace("{path: audit}", f"{{path: audit, ship: [{place}]}}"))
+        done = run(config, "audit", "ship", "--once")
+        assert done.exit_code == 0 and "otlp: 0 records (0 bytes) behind" in done.stdout
+        assert collector.bodies() == lines(config.parent / "audit")
+        assert {each["authorization"] for each in collector.headers} == {"Bearer canary"}
+        assert collector.resources[0]["service.name"] == "mcp-gateway"
+        assert run(config, "audit", "verify", "--from", "otlp").exit_code == 2
+    done = run(config, "audit", "ship", "--status", "--json")
+    assert "canary" not in done.output and json.loads(done.stdout)["targets"][0]["behind_records"] == 0
