@@ -38,7 +38,7 @@ def notices(
     if admin.auth is not None and (admin.public_url or "").startswith("http:") and not admin.public_on_loopback:
         yield "server.admin.public_url is plain http: credentials of admins can be read on the way."
     yield from _unconnectable(gateway)
-    yield from _labels(gateway)
+    yield from _told(gateway)
     for server in servers:
         if gateway.models is None and any(tool.cost for source in server.sources for tool in source.tools.values()):
             yield f"virtual server `{server.name}`: `cost` has no effect without `budgets` in models.yaml."
@@ -49,8 +49,15 @@ def notices(
         yield f"No virtual servers in {gateway.virtual_servers}: there is nothing to call."
 
 
-def _labels(gateway: GatewaySettings) -> Iterator[str]:
-    """Labels of metrics that nothing is recorded for."""
+def _told(gateway: GatewaySettings) -> Iterator[str]:
+    """Content that leaves for a collector, and labels of metrics and parts of spans that there will be none of."""
+    telemetry = gateway.telemetry
+    if telemetry.otlp_endpoint is not None and telemetry.content == "redacted":
+        yield "telemetry.content: redacted: what is asked and answered is in spans, but for what `pii` and `secrets` find."
+    if telemetry.otlp_endpoint is None:
+        for name, written in (("content", telemetry.content != "none"), ("baggage", telemetry.baggage.attributes)):
+            if written:
+                yield f"telemetry.{name} is written for spans, and has no effect without `otlp_endpoint`."
     contract = gateway.metadata
     named = set() if contract is None else {*contract.keys, *(key for each in contract.stamp for key in each.set)}
     for label in gateway.telemetry.metric_labels:

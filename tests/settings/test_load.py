@@ -223,6 +223,13 @@ def test_hidden_and_other_files_are_not_virtual_servers(tmp_path: Path) -> None:
         ("policies: none", SERVER, "policies: none"),
         ("policies: {path: virtual_servers, mode: audit}", SERVER, "what they deny is recorded and done all the same"),
         ("telemetry: {metric_labels: [team]}", SERVER, "`team` is not in `metadata.keys`"),
+        ("telemetry: {content: redacted}", SERVER, "telemetry.content is written for spans, and has no effect"),
+        ("telemetry: {baggage: {attributes: [a]}}", SERVER, "telemetry.baggage is written for spans"),
+        (
+            "telemetry: {content: redacted, otlp_endpoint: 'https://c.example:4318'}",
+            SERVER,
+            "what is asked and answered is in spans",
+        ),
         ("metadata: {mode: audit}", SERVER, "metadata in audit mode: what breaks the contract is recorded"),
         (
             "server: {public_url: 'http://mcp.example.com'}\nidentity: {anonymous: never}",
