@@ -53,7 +53,7 @@ def _told(gateway: GatewaySettings) -> Iterator[str]:
     """Content that leaves for a collector, and labels of metrics and parts of spans that there will be none of."""
     telemetry = gateway.telemetry
     if telemetry.otlp_endpoint is not None and telemetry.content == "redacted":
-        yield "telemetry.content: redacted: what is asked and answered is in spans, but for what `pii` and `secrets` find."
+        yield "telemetry.content: redacted: what is asked and answered is in spans, without what pii and secrets find."
     if telemetry.otlp_endpoint is None:
         for name, written in (("content", telemetry.content != "none"), ("baggage", telemetry.baggage.attributes)):
             if written:
