@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,8 +22,10 @@ from mcp_gateway.core.errors import GatewayError, ProtocolViolation, TimedOut, U
 MOST_HELD: Final = 256 * 1024
 """Bytes of a stream that are held before its first content: until then another target can still answer."""
 
-MOST_AT_FIRST: Final = 2 * 1024
-"""Bytes that are read together as long as nothing has left: a few events."""
+FIRST: Final = 4 * 1024
+AT_FIRST: Final = 512
+"""As long as nothing has left, so many bytes of what came in one go are read in parts of so many, an event or two: a
+first token need not wait until all that came with it is read."""
 
 MOST_ERROR: Final = 64 * 1024
 _SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
@@ -121,7 +123,7 @@ async def _stream(
     begin_by = deadline if patience.first_token is None else min(deadline, started + patience.first_token)
     try:
         while piece := await response.receive(_until(loop, stream, patience, begin_by, deadline)):
-            for part in (piece,) if stream.begun else _parts(piece):
+            for part in (piece,) if stream.begun else _parts(piece, stream):
                 leaving = stream.feed(part)
                 if not stream.begun:
                     held += leaving
@@ -141,11 +143,14 @@ async def _stream(
     return Reply()
 
 
-def _parts(piece: bytes) -> Sequence[bytes]:
-    """What came in one go, so that a first token in it need not wait until all the rest is read."""
-    if len(piece) <= MOST_AT_FIRST:
-        return (piece,)
-    return piece[:MOST_AT_FIRST], piece[MOST_AT_FIRST:]
+def _parts(piece: bytes, stream: Stream) -> Iterator[bytes]:
+    """What came in one go, in small parts until `stream` has begun."""
+    done = 0
+    while done < min(FIRST, len(piece)) and not stream.begun:
+        yield piece[done : done + AT_FIRST]
+        done += AT_FIRST
+    if done < len(piece):
+        yield piece[done:]
 
 
 def _until(

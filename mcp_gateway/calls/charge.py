@@ -14,7 +14,7 @@ from mcp_gateway.core.errors import (
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.policy.authorize import Permitted
 from mcp_gateway.envelopes.policy.budgets.budgets import Budgets
-from mcp_gateway.envelopes.policy.budgets.rules import Amount, Spending, nano
+from mcp_gateway.envelopes.policy.budgets.rules import Amount, Spending
 
 
 class ChargeCalls:
@@ -37,7 +37,7 @@ class ChargeCalls:
         asked = invocation.call
         tool_name = f"{invocation.upstream}/{invocation.target}"
         spending = Spending(asked.principal, tool=tool_name, metadata=asked.metadata)
-        amount = Amount(nano(tool.cost))
+        amount = Amount(tool.cost)
         reservation = await self._budgets.reserve(spending, amount, asked.trail)
         spent = amount
         try:

@@ -12,7 +12,6 @@ from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.ledger.entry import Entry, entry_id
 from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
 from mcp_gateway.envelopes.policy.authorize import Permitted
-from mcp_gateway.envelopes.policy.budgets.rules import nano
 
 
 class EnterCalls:
@@ -32,7 +31,7 @@ class EnterCalls:
         if invocation.kind is not Kind.TOOL or tool is None:
             return await call_next(call)
         started, began = time.time(), time.perf_counter()
-        status, cost = "ok", nano(tool.cost) if tool.cost else 0
+        status, cost = "ok", tool.cost
         try:
             result = await call_next(call)
             if result.get("isError") is True:

@@ -11,7 +11,6 @@ from mcp_gateway.envelopes.observability.audit.bodies import Body, bodies
 from mcp_gateway.envelopes.observability.identities import printable
 from mcp_gateway.envelopes.observability.lines import now
 from mcp_gateway.envelopes.policy.authorize import Permitted
-from mcp_gateway.envelopes.policy.budgets.rules import nano
 
 
 class Intents(Protocol):
@@ -43,7 +42,7 @@ class RecordIntent:
         if invocation.kind is not Kind.TOOL or tool is None or tool.connects:
             return call_next(call)
         if tool.cost:
-            invocation.call.trail.notes["cost_nano_usd"] = nano(tool.cost)
+            invocation.call.trail.notes["cost_nano_usd"] = tool.cost
         if tool.read_only:
             return call_next(call)
         return self._intended(call, call_next)

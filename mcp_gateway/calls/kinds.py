@@ -42,7 +42,7 @@ class ToolBinding:
     `headers` are the exposed schema's ``x-mcp-header`` annotations, `upstream_headers` the upstream's.
     `scopes` are all that a caller's token needs for a call, those of the server included; empty where the tool
     needs no more than every request to the server does.
-    `tags` are the admin's words for policies.
+    `tags` are the admin's words for policies. `cost` is what a call costs, in nanodollars.
     With `connects` it is the gateway's own tool that stands for lists which only a person's account can read.
     """
 
@@ -58,7 +58,7 @@ class ToolBinding:
     destructive: bool = True
     idempotent: bool = False
     open_world: bool = True
-    cost: float = 0.0
+    cost: int = 0
     scopes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     connects: bool = False

@@ -15,6 +15,7 @@ from mcp_gateway.catalog.schema import compile_check, encoded_size, property_val
 from mcp_gateway.catalog.spec import SourceSpec, ToolSpec, rules
 from mcp_gateway.catalog.walk import header_map
 from mcp_gateway.core.call import Json
+from mcp_gateway.envelopes.policy.budgets.rules import nano
 
 _HINTS: Final = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 
@@ -65,7 +66,7 @@ def draft_tool(
             destructive=told["destructiveHint"],
             idempotent=told["idempotentHint"],
             open_world=told["openWorldHint"],
-            cost=cost,
+            cost=nano(cost) if cost else 0,
             scopes=scopes,
             tags=tags,
         )

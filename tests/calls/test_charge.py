@@ -37,7 +37,7 @@ from tests.calls.making import binding, invocation
 from tests.envelopes.policy.budgets.making import When, budget, spending
 
 COST = 0.002
-PRICED = binding(cost=COST)
+PRICED = binding(cost=nano(COST))
 
 
 async def answering(permitted: Permitted[Invocation]) -> Result:
@@ -139,7 +139,7 @@ async def test_what_is_refused_before_costs_nothing() -> None:
     budgets = ten_calls()
     opened = Circuit(failures=1, cooldown=1e9)
     opened.failed(0.0)
-    misfit = binding(cost=COST, check=lambda arguments: ("/params/arguments", "no"))
+    misfit = binding(cost=nano(COST), check=lambda arguments: ("/params/arguments", "no"))
     with pytest.raises(InvalidArguments):
         await pipeline(budgets)(invocation(tool=misfit))
     with pytest.raises(Forbidden):

@@ -54,7 +54,7 @@ async def made(call: Invocation, ends: Result | BaseException) -> MemoryLedger:
     ids=repr,
 )
 async def test_every_call_that_is_made_has_one_entry(ends: Result | BaseException, status: str, cost: int) -> None:
-    call = invocation(tool=binding(cost=COST))
+    call = invocation(tool=binding(cost=nano(COST)))
     (entry,) = (await made(call, ends)).entries
     assert (entry.plane, entry.status, entry.cost) == ("mcp", status, cost)
     assert (entry.target, entry.asked) == (f"{call.upstream}/{call.target}", "say")

@@ -65,7 +65,7 @@ async def test_the_intent_comes_first_and_says_what_is_about_to_be_done() -> Non
 
 async def test_what_only_reads_waits_for_nothing() -> None:
     intents = Intents(broken=True)
-    await intents.run(invocation(tool=binding(read_only=True, cost=0.5)))
+    await intents.run(invocation(tool=binding(read_only=True, cost=500_000_000)))
     assert intents.steps == ["done"]
 
 
@@ -88,6 +88,6 @@ async def test_without_a_record_nothing_is_done_and_the_upstream_is_not_blamed()
 
 
 async def test_what_it_costs_is_noted() -> None:
-    call = invocation(tool=binding(cost=0.25))
+    call = invocation(tool=binding(cost=250_000_000))
     await Intents().run(call)
     assert call.call.trail.notes["cost_nano_usd"] == 250_000_000

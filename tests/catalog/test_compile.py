@@ -62,7 +62,7 @@ def test_the_contracts_example() -> None:
     assert not problems(catalog)
     assert (binding.upstream_name, binding.cost, binding.read_only, binding.destructive) == (
         "post_entry",
-        0.002,
+        2_000_000,
         False,
         True,
     )

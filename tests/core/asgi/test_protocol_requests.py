@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from uvicorn.protocols.http.flow_control import FlowControl
 
+from mcp_gateway.core.asgi.cycle import EdgeCycle
 from mcp_gateway.core.asgi.disconnect import watch
 from mcp_gateway.core.asgi.limits import EdgeLimits
 from mcp_gateway.core.asgi.respond import end, respond, send_chunk, start_sse
@@ -288,3 +292,30 @@ async def test_a_response_shorter_than_announced_closes_the_connection(caplog: p
         answer = await edge.exchange(GET)
     assert answer == b"", "a head that announces what does not follow is not sent at all"
     assert "not as long as its Content-Length" in caplog.text
+
+
+async def test_a_stream_and_its_first_piece_leave_in_one_write() -> None:
+    written: list[bytes] = []
+    transport: Any = SimpleNamespace(write=written.append, close=lambda: None)
+    cycle = EdgeCycle(
+        scope={"type": "http", "method": "GET"},  # type: ignore[typeddict-item]  # nothing else is read of it
+        transport=transport,
+        flow=FlowControl(transport),
+        logger=logging.getLogger(),
+        access_logger=logging.getLogger(),
+        access_log=False,
+        default_headers=[],
+        message_event=asyncio.Event(),
+        expect_100_continue=False,
+        keep_alive=True,
+        on_response=lambda: None,
+    )
+    send: Any = cycle.send
+    await start_sse(send, first=b"data: 1\n\n")
+    (together,) = written
+    assert together.startswith(b"HTTP/1.1 200 OK\r\n") and together.endswith(b"\r\n\r\n9\r\ndata: 1\n\n\r\n")
+    await send_chunk(send, b"")
+    await send_chunk(send, b"data: 2\n\n")
+    await end(send, b"data: 3\n\n")
+    assert written[1:] == [b"9\r\ndata: 2\n\n\r\n", b"9\r\ndata: 3\n\n\r\n0\r\n\r\n"]
+    assert cycle.response_complete
