@@ -6,7 +6,7 @@ no other one could read them. `user` is dropped where the request is translated.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from llm_proxy.completion.dialect import Asked
 from llm_proxy.completion.embedding import Embedding, Vectors
@@ -26,9 +26,7 @@ class Embeddings:
 
     __slots__ = ()
 
-    @property
-    def wire(self) -> Literal["embeddings"]:
-        return "embeddings"
+    wire: ClassVar[Literal["embeddings"]] = "embeddings"
 
     def asked(self, body: Json) -> Asked:
         """What the gateway reads of every request. Raises `Invalid` with a pointer."""

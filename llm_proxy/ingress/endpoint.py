@@ -63,21 +63,26 @@ class Serving:
 class Endpoint:
     """Serves one dialect."""
 
-    __slots__ = ("_dialect", "_limits", "_refused", "_report")
+    __slots__ = ("_dialect", "_limits", "_loop", "_refused", "_report")
 
     def __init__(self, dialect: Dialect | Embeddings, limits: Limits, report: Report, refused: Refusals) -> None:
         self._refused = refused
         self._dialect = dialect
         self._limits = limits
         self._report = report
+        # Found once: in CPython 3.11 finding the running loop costs a system call.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(
         self, scope: Scope, receive: Receive, out: HttpOut, principal: Principal, serving: Serving
     ) -> None:
         ask: Ask | None = None
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
         try:
-            ask = await self._read(scope, receive, out, principal, serving)
-            reply = await self._served(scope, receive, out, ask, serving)
+            ask = await self._read(loop, scope, receive, out, principal, serving)
+            reply = await self._served(loop, scope, receive, out, ask, serving)
         except ClientDisconnected:
             return
         except Exception as error:
@@ -104,7 +109,15 @@ class Endpoint:
             body = self._dialect.error(error, status, out.request_id)
             await out.whole(status, strictjson.dumps(body), headers_of(error))
 
-    async def _read(self, scope: Scope, receive: Receive, out: HttpOut, principal: Principal, serving: Serving) -> Ask:
+    async def _read(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        scope: Scope,
+        receive: Receive,
+        out: HttpOut,
+        principal: Principal,
+        serving: Serving,
+    ) -> Ask:
         media, headers = _told(scope["headers"], serving.headers)
         if media != _JSON and media.partition(b";")[0].strip().lower() != _JSON:
             raise UnsupportedMedia("Content-Type must be application/json")
@@ -121,7 +134,7 @@ class Endpoint:
             size=len(raw),
             principal=principal,
             out=out,
-            deadline=asyncio.get_running_loop().time() + serving.timeout,
+            deadline=loop.time() + serving.timeout,
             snapshot=serving.snapshot,
             ip=client[0] if client else "::",
             headers=headers,
@@ -129,9 +142,11 @@ class Endpoint:
             flow=Flow(),
         )
 
-    async def _served(self, scope: Scope, receive: Receive, out: HttpOut, ask: Ask, serving: Serving) -> Reply | None:
+    async def _served(
+        self, loop: asyncio.AbstractEventLoop, scope: Scope, receive: Receive, out: HttpOut, ask: Ask, serving: Serving
+    ) -> Reply | None:
         """What came of it; None when the client went away and nothing is done for it any more."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(loop)
         assert task is not None
 
         def leave() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from llm_proxy.completion.embedding import Embedding, Vectors
 from llm_proxy.completion.wire import Fault
@@ -21,9 +21,7 @@ class OpenAIEmbeddings:
 
     __slots__ = ()
 
-    @property
-    def wire(self) -> Literal["embeddings"]:
-        return "embeddings"
+    wire: ClassVar[Literal["embeddings"]] = "embeddings"
 
     def path(self, model: str) -> str:
         return "/embeddings"

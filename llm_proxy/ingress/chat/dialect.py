@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from llm_proxy.completion.answer import Answer
 from llm_proxy.completion.dialect import Asked
 from llm_proxy.completion.request import Completion
-from llm_proxy.completion.wire import Wire
 from llm_proxy.ingress.chat import request
 from llm_proxy.ingress.chat.answer import completion_of
 from llm_proxy.ingress.chat.stream import ChunkWriter, without_usage
@@ -24,9 +23,7 @@ Json = dict[str, Any]
 class Chat:
     """Implements `Dialect`. What is dropped, translated and refused stands in `llm_proxy.ingress.chat.request`."""
 
-    @property
-    def wire(self) -> Wire:
-        return "chat"
+    wire: ClassVar[Literal["chat"]] = "chat"
 
     def asked(self, body: Json) -> Asked:
         return request.asked(body)

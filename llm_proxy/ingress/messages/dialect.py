@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from llm_proxy.completion.answer import Answer
 from llm_proxy.completion.dialect import Asked
 from llm_proxy.completion.request import Completion
-from llm_proxy.completion.wire import Wire
 from llm_proxy.ingress.messages import request
 from llm_proxy.ingress.messages.answer import message_of
 from llm_proxy.ingress.messages.errors import error_of
@@ -24,9 +23,7 @@ Json = dict[str, Any]
 class Messages:
     """Implements `Dialect`. What is dropped, translated and refused stands in `llm_proxy.ingress.messages.request`."""
 
-    @property
-    def wire(self) -> Wire:
-        return "messages"
+    wire: ClassVar[Literal["messages"]] = "messages"
 
     def asked(self, body: Json) -> Asked:
         return request.asked(body)

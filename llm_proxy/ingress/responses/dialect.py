@@ -6,7 +6,7 @@ this API itself. `background` is refused always: its answer would have to be fet
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import orjson
 
@@ -28,9 +28,7 @@ class Responses:
 
     __slots__ = ()
 
-    @property
-    def wire(self) -> Literal["responses"]:
-        return "responses"
+    wire: ClassVar[Literal["responses"]] = "responses"
 
     def asked(self, body: Json) -> Asked:
         """What the gateway reads of every request. Raises `Invalid` with a pointer."""

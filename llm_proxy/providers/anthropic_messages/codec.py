@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Literal
 
 from llm_proxy.completion.answer import Answer
 from llm_proxy.completion.request import Completion
-from llm_proxy.completion.wire import Fault, Wire
+from llm_proxy.completion.wire import Fault
 from llm_proxy.providers.anthropic_messages.answer import answer_of
 from llm_proxy.providers.anthropic_messages.carried import carried
 from llm_proxy.providers.anthropic_messages.faults import fault_of
@@ -30,9 +30,7 @@ _VERSION: Final = ("anthropic-version", "2023-06-01")
 class AnthropicMessages:
     """Implements `Codec`. What is dropped, translated and refused stands in the modules beside this one."""
 
-    @property
-    def wire(self) -> Wire:
-        return "messages"
+    wire: ClassVar[Literal["messages"]] = "messages"
 
     def path(self, model: str, *, stream: bool) -> str:
         return _PATH

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 from llm_proxy.completion.answer import Answer
@@ -25,9 +25,7 @@ class Gemini:
 
     __slots__ = ()
 
-    @property
-    def wire(self) -> Literal["gemini"]:
-        return "gemini"
+    wire: ClassVar[Literal["gemini"]] = "gemini"
 
     def path(self, model: str, *, stream: bool) -> str:
         return model_path(model) + (":streamGenerateContent?alt=sse" if stream else ":generateContent")

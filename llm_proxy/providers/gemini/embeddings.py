@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from llm_proxy.completion.embedding import Embedding, Vectors
 from llm_proxy.completion.wire import Fault
@@ -22,9 +22,7 @@ class GeminiEmbeddings:
 
     __slots__ = ()
 
-    @property
-    def wire(self) -> Literal["gemini"]:
-        return "gemini"
+    wire: ClassVar[Literal["gemini"]] = "gemini"
 
     def path(self, model: str) -> str:
         return model_path(model) + ":batchEmbedContents"

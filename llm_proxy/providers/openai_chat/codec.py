@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from llm_proxy.completion.answer import Answer
 from llm_proxy.completion.proof import translated
 from llm_proxy.completion.request import Completion
-from llm_proxy.completion.wire import Fault, Wire
+from llm_proxy.completion.wire import Fault
 from llm_proxy.providers.openai_chat import answer, request
 from llm_proxy.providers.openai_chat.request import LimitName
 from llm_proxy.providers.openai_chat.stream import ChunkReader
@@ -26,9 +26,7 @@ class OpenAIChat:
 
     limit_name: LimitName = "max_completion_tokens"
 
-    @property
-    def wire(self) -> Wire:
-        return "chat"
+    wire: ClassVar[Literal["chat"]] = "chat"
 
     def path(self, model: str, *, stream: bool) -> str:
         return "/chat/completions"

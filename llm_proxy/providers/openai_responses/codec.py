@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from llm_proxy.completion.answer import Answer
 from llm_proxy.completion.proof import foreign
@@ -23,9 +23,7 @@ class OpenAIResponses:
 
     __slots__ = ()
 
-    @property
-    def wire(self) -> Literal["responses"]:
-        return "responses"
+    wire: ClassVar[Literal["responses"]] = "responses"
 
     def path(self, model: str, *, stream: bool) -> str:
         return "/responses"

@@ -66,7 +66,7 @@ class EdgeCycle(RequestResponseCycle):
             self._head = b""
 
     def _write_chunk(self, body: bytes, *, more: bool) -> None:
-        chunk = b"%b%x\r\n%b\r\n" % (self._head, len(body), body) if body else self._head
+        chunk = b"".join((self._head, b"%x\r\n" % len(body), body, b"\r\n")) if body else self._head
         self._head = b""
         if more:
             if chunk:
