@@ -109,7 +109,8 @@ class CacheAnswers:
             return Reply(strictjson.loads_upstream(found), found)
         reply = await call_next(call)
         if reply.body is not None:
-            answer = reply.raw or strictjson.dumps(reply.body)
+            # A copy: what the encoder gives has kilobytes of room behind it, and would keep them as long as it is kept.
+            answer = reply.raw or bytes(memoryview(strictjson.dumps(reply.body)))
             self._kept.keep(key, answer, min(wish.ttl, self._ttl), self._most)
         return reply
 

@@ -1,8 +1,7 @@
 """A provider of completions that answers at once: a bare asyncio protocol with answers that were made before.
 
 `python -m tests.bench.provider` prints one line `{"port": N}`. It knows one request by the eight digits in it, and
-writes each chunk of a stream by itself, as providers do. After the first it pauses, as a model does: it shares its core
-with the load, and while it writes on, whoever waits for that chunk would have to wait for the core.
+writes each chunk of a stream by itself, as providers do.
 """
 
 from __future__ import annotations
@@ -21,9 +20,6 @@ from tests.bench.asking import MARK
 from tests.bench.wire import HttpMessage, Reader
 
 PATH: Final = b"POST /v1/chat/completions HTTP/1.1"
-
-PAUSE: Final = 0.004
-"""Seconds between the first two chunks of a stream: longer than any gateway needs to pass the first one on."""
 
 _NUMBER: Final = re.compile(rb"entry ([0-9]{8})")
 _KEY: Final = b"\r\nauthorization: bearer "
@@ -83,13 +79,10 @@ class Connection(asyncio.Protocol):
             self._write(self._answers.answer(message), 0)
 
     def _write(self, pieces: Sequence[bytes], place: int) -> None:
-        """One piece a turn of the loop: what is written in one turn would leave together."""
+        """One piece a turn of the loop: what is written in one turn leaves together."""
         self._transport.write(pieces[place])
         if place + 1 < len(pieces) and not self._transport.is_closing():
-            if place:
-                self._loop.call_soon(self._write, pieces, place + 1)
-            else:
-                self._loop.call_later(PAUSE, self._write, pieces, place + 1)
+            self._loop.call_soon(self._write, pieces, place + 1)
 
 
 async def serve(port: int = 0) -> asyncio.Server:

@@ -127,15 +127,16 @@ class Spool:
     def append(self, payload: bytes) -> bool:
         """Keep a record. False if it was dropped, and counted, for want of room. Never waits, never raises."""
         record = frame(payload) if len(payload) <= MAX_PAYLOAD else b""
+        # What is held is cut from here: what a JSON encoder gives has kilobytes of room behind it, and keeps them.
         if not record or self._disk_held + len(record) > self.max_bytes:
             self.counts.dropped += 1
             return False
-        if not self._write(record, payload):
+        if not self._write(record):
             self.counts.failures += 1
             if self._memory_held + len(payload) > self.memory_bytes:
                 self.counts.dropped += 1
                 return False
-            self._memory.append(payload)
+            self._memory.append(record[OVERHEAD:])
             self._memory_held += len(payload)
         return True
 
@@ -144,7 +145,7 @@ class Spool:
         while self._memory:
             payload = self._memory[0]
             record = frame(payload)
-            if self._disk_held + len(record) > self.max_bytes or not self._write(record, payload):
+            if self._disk_held + len(record) > self.max_bytes or not self._write(record):
                 return
             self._memory.popleft()
             self._memory_held -= len(payload)
@@ -205,8 +206,8 @@ class Spool:
             self._remove(segment)
         leave(self.claim)
 
-    def _write(self, record: bytes, payload: bytes) -> bool:
-        """Whether the disk took the record of `payload`. What it took of one by half is cut off again."""
+    def _write(self, record: bytes) -> bool:
+        """Whether the disk took the record. What it took of one by half is cut off again."""
         try:
             begun = self.writer.room(len(record))
             if begun is not None:
@@ -217,7 +218,7 @@ class Spool:
         if written < len(record):
             self.writer.cut(self._segments[-1].size)
             return False
-        self._segments[-1].keep(payload, written)
+        self._segments[-1].keep(record[OVERHEAD:], written)
         self._disk_held += written
         return True
 
