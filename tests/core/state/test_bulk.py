@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mcp_gateway.core.secret import Secret
 from mcp_gateway.core.state.bulk import InsertMany
@@ -28,10 +30,12 @@ async def test_rows_of_any_number_are_all_there_and_told_once(state_url: Secret)
     start = 0
     for count in (1, 7, 8, 9, 127, 128, 129, 300, 301, 302, 500):
         given = rows(start, count)
-        found = await database.write(lambda on, given=given: insert(on, "t", given))  # type: ignore[misc]
-        assert sorted(found) == [row["digest"] for row in given]
-        again = await database.write(lambda on, given=given: insert(on, "t", given))  # type: ignore[misc]
-        assert again == []
+
+        async def put(on: AsyncConnection, given: Sequence[dict[str, Any]] = given) -> list[Any]:
+            return await insert(on, "t", given)
+
+        assert sorted(await database.write(put)) == [row["digest"] for row in given]
+        assert await database.write(put) == []
         start += count
     assert len([each for each in prepared if each.startswith("INSERT")]) <= 4
     await database.close()
