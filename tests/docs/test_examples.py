@@ -30,6 +30,7 @@ ENVIRON = {
     "TICKETS_AUTHORIZATION": "Bearer secret",
     "BUDGET_HOOK": "https://hooks.example.com/budgets",
     "COLLECTOR_TOKEN": "Bearer secret",
+    "AUDIT_DATABASE": "postgresql://gateway:secret@db/audit",
 }
 SERVE = "mcp-gateway serve\n"
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -43,13 +42,6 @@ def grant(key: GrantKey = ALICE, token: str = "access-1", refresh: str | None = 
         asked=("read", "write", "offline_access"),
         agent="Desk agent",
     )
-
-
-@pytest.fixture
-async def state(state_url: Secret) -> AsyncIterator[State]:
-    opened = await State.open(state_url, (KEY,), "one")
-    yield opened
-    await opened.close()
 
 
 async def test_what_is_stored_comes_back_whole(state: State) -> None:
@@ -300,24 +292,6 @@ async def test_connections_show_no_secret_and_filter(state: State) -> None:
     assert [each.principal for each in await state.vault.connections(upstream="tickets")] == ["corp|alice", "corp|bob"]
     assert await state.vault.connections(principal="corp|bob", upstream="ledger") == ()
     assert await state.vault.connections(principal="corp|\0") == ()
-
-
-async def test_connections_come_in_pages_that_go_on_after_a_key(state: State) -> None:
-    keys = [
-        GrantKey(f"corp|{person}", upstream) for person in ("a", "a b", "b|c", "é") for upstream in ("crm", "tickets")
-    ]
-    for key in reversed(keys):
-        await state.vault.store(Grant(key=key, kind="header", tokens=Tokens()))
-    whole = [GrantKey(each.principal, each.upstream) for each in await state.vault.connections()]
-    assert sorted(whole, key=str) == sorted(keys, key=str)
-    found: list[GrantKey] = []
-    while page := await state.vault.connections(after=found[-1] if found else None, most=3):
-        assert len(page) <= 3
-        found += [GrantKey(each.principal, each.upstream) for each in page]
-    assert found == whole
-    assert await state.vault.connections(after=GrantKey("corp|\0", "x"), most=3) == ()
-    mine = await state.vault.connections(principal="corp|a", after=GrantKey("corp|a", "crm"), most=3)
-    assert [each.upstream for each in mine] == ["tickets"]
 
 
 async def opens(state: State, key: GrantKey) -> bool:
