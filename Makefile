@@ -15,7 +15,8 @@ ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
-# The whole suite runs beside itself, a file in one place; a part that is asked for runs where it can be watched.
+# The whole suite runs on all processors, a file in one place and in the order of names, which mixes slow and fast ones;
+# a part that is asked for runs where it can be watched.
 WORKERS ?= $(if $(ARGS),0,logical)
 
 CHECKED := $(wildcard mcp_gateway llm_proxy tests examples)
@@ -66,7 +67,7 @@ run: venv ## serve ./gateway.yaml until Ctrl-C
 .PHONY: test
 test: dev ## run the whole suite and report coverage (ARGS="tests/core -k seal" for a part)
 	@rm -f .coverage .coverage.*
-	@status=0; $(ENV) $(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile $(ARGS) || status=$$?; \
+	@status=0; $(ENV) $(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) || status=$$?; \
 	$(PY) -m coverage combine --quiet; \
 	$(PY) -m coverage report $(if $(ARGS),--fail-under=0) || [ $$status -ne 0 ] || status=$$?; \
 	exit $$status

@@ -14,6 +14,7 @@ from mcp_gateway.core.named import named
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
 from mcp_gateway.envelopes.policy.breaker import Circuit
 from mcp_gateway.envelopes.policy.budgets.alerts import Alerts
+from mcp_gateway.envelopes.policy.budgets.rules import NANO
 from mcp_gateway.envelopes.policy.budgets.settling import Settling
 from mcp_gateway.envelopes.policy.bulkhead import Places
 from mcp_gateway.envelopes.policy.limits.limit import LimitTallies
@@ -254,7 +255,7 @@ def _tool(tool: ToolBinding) -> dict[str, Any]:
         "open_world": tool.open_world,
         "scopes": list(tool.scopes),
         "tags": list(tool.tags),
-        "cost_usd": tool.cost,
+        "cost_usd": tool.cost / NANO,
     }
 
 

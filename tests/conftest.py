@@ -1,9 +1,10 @@
 """Settings of the whole suite."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests import support
@@ -25,3 +26,11 @@ settings.load_profile("gateway-ci" if support.CI else "local")
 def require() -> Callable[[str | Path, str], Path]:
     """`require("node", "runs the npm servers")`: see `tests.support.require`."""
     return support.require
+
+
+@pytest.fixture(scope="module", autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Whatever a module makes of the log is undone: which module comes next in a process is nobody's choice."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
