@@ -8,15 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from llm_proxy.asking import Ask, Attempt, Reply
 from llm_proxy.stages.content import show_content
+from mcp_gateway.core.afterwards import afterwards
 from mcp_gateway.core.errors import Invalid
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability import names
-from mcp_gateway.envelopes.observability.detail import Detail
+from mcp_gateway.envelopes.observability.detail import Detail, Show
 from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.metrics.histogram import OVERFLOW
 from mcp_gateway.envelopes.observability.metrics.measures import LLM, Measures
@@ -31,6 +32,14 @@ _SECOND: Final = 2
 """Tokens: what comes after the first."""
 
 _PROVIDERS: Final[Mapping[str, str]] = MappingProxyType({"gemini": "gcp.gemini"})
+
+
+class _End(NamedTuple):
+    """How a request ended, and when, in nanoseconds since 1970."""
+
+    outcome: str
+    error: str | None
+    at: int
 
 
 class Observe:
@@ -66,12 +75,10 @@ class Observe:
         finally:
             if outcome == "ok" and call.out.gone:
                 outcome, reason, error = "disconnected", "client_disconnected", "client_disconnected"
-            self._measure(call, reason, error or "", time.perf_counter() - began)
+            afterwards(self._measure, call, reason, error or "", time.perf_counter() - began)
             if traced is not None and traced.context.sampled:
-                attributes = _attributes(call, outcome)
-                if detail.show is not None:
-                    show_content(attributes, detail.show, call, reply)
-                _finish(call, traced, attributes, error, self._families)
+                end = _End(outcome, error, traced.now())
+                afterwards(_finish, call, traced, end, self._families, detail.show, reply)
 
     def _measure(self, call: Ask, reason: str | None, error: str, seconds: float) -> None:
         measures, notes = self._measures, call.trail.notes
@@ -144,13 +151,16 @@ def _attributes(call: Ask, outcome: str) -> dict[str, Value]:
 
 
 def _finish(
-    call: Ask, traced: Traced, attributes: dict[str, Value], error: str | None, families: Mapping[str, str]
+    call: Ask, traced: Traced, end: _End, families: Mapping[str, str], show: Show | None, reply: Reply | None
 ) -> None:
+    attributes = _attributes(call, end.outcome)
+    if show is not None:
+        show_content(attributes, show, call, reply)
     operation = _operation(call)
     for attempt in call.flow.attempts:
         _tell(call, traced, attempt, operation, families.get(attempt.provider, attempt.provider))
     name = f"{operation} {text(call.asked.model)}"
-    traced.finish(name, attributes, error=error, events=events(call.trail.notes, traced.now()))
+    traced.finish(name, attributes, error=end.error, events=events(call.trail.notes, end.at), at=end.at)
 
 
 def _tell(call: Ask, traced: Traced, attempt: Attempt, operation: str, family: str) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from llm_proxy.asking import Ask, Attempt, Reply
+from mcp_gateway.core.afterwards import afterwards
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability.audit.bodies import bodies
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
 from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.identities import Introduced, printable
 from mcp_gateway.envelopes.observability.lines import LineSink
-from mcp_gateway.envelopes.observability.record import facts, introduce
+from mcp_gateway.envelopes.observability.record import End, end_of, facts, introduce
 
 _MOST: Final = 256
 """Characters of a name from outside."""
@@ -42,8 +43,11 @@ class Record:
         finally:
             if outcome == "ok" and call.out.gone:
                 outcome, reason = "disconnected", "client_disconnected"
-            introduce(self._sink, self._introduced, call.trail.notes)
-            self._sink.write(self._told(call, reply, facts("completion", call, outcome, reason, started)))
+            afterwards(self._write, call, reply, outcome, reason, end_of(started))
+
+    def _write(self, call: Ask, reply: Reply | None, outcome: str, reason: str | None, end: End) -> None:
+        introduce(self._sink, self._introduced, call.trail.notes)
+        self._sink.write(self._told(call, reply, facts("completion", call, outcome, reason, end)))
 
     def _told(self, call: Ask, reply: Reply | None, record: dict[str, object]) -> dict[str, object]:
         notes = call.trail.notes

@@ -76,6 +76,7 @@ async def test_a_subject_cannot_forge_a_line_and_the_agent_is_named() -> None:
     who = Principal(id=subject, subject=subject, client_id="agent\r1")
     call = making.call(principal=who)
     await Audit(sink)(call, answered)
+    await asyncio.sleep(0)
     assert sink.records[0]["principal"] == "corp|" + "a" * 250 + "\\n\\x1b[2J\\u2028"
     assert sink.records[0]["agent"] == "agent\\r1"
 
@@ -93,6 +94,7 @@ async def test_who_asked_is_written_once_before_the_first_call_that_was_decided(
         }
         await audit(call, answered)
     await audit(making.call(), answered)
+    await asyncio.sleep(0)
     assert [line["event"] for line in sink.records] == ["principal", "call", "call", "call"]
     assert sink.records[0]["teams"] == ["finance"] and sink.records[1]["asked"] == {"action": "up/echo"}
     assert "asked" not in sink.records[3] and CANARY not in str(sink.records)

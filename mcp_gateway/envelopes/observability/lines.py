@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -83,4 +84,9 @@ class MemoryLines:
 
 def now() -> str:
     """The wall-clock time of a record: RFC 3339, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return stamp(time.time())
+
+
+def stamp(at: float) -> str:
+    """A time in Unix seconds as records have it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

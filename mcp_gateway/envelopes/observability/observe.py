@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from mcp_gateway.core.afterwards import afterwards
 from mcp_gateway.core.call import Call, Trail
 from mcp_gateway.core.errors import Invalid, UpstreamError
 from mcp_gateway.core.live import Live
@@ -67,12 +68,9 @@ class Observe:
             ending = _ending(error)
             raise
         finally:
-            self._measure(call, ending, time.perf_counter() - began)
+            afterwards(self._measure, call, ending, time.perf_counter() - began)
             if traced is not None and traced.context.sampled:
-                attributes = _attributes(call, ending)
-                if detail.show is not None:
-                    _show(attributes, detail.show, call, result)
-                _finish(call, traced, attributes, ending)
+                afterwards(_finish, call, traced, ending, traced.now(), detail.show, result)
 
     def _measure(self, call: Call, ending: _Ending, seconds: float) -> None:
         measures, notes = self._measures, call.trail.notes
@@ -187,11 +185,16 @@ def _show(attributes: dict[str, Value], show: Show, call: Call, result: dict[str
     put(attributes, show, {names.TOOL_ARGUMENTS: call.params.get("arguments"), names.TOOL_RESULT: said})
 
 
-def _finish(call: Call, traced: Traced, attributes: dict[str, Value], ending: _Ending) -> None:
+def _finish(
+    call: Call, traced: Traced, ending: _Ending, at: int, show: Show | None, result: dict[str, Any] | None
+) -> None:
+    attributes = _attributes(call, ending)
+    if show is not None:
+        _show(attributes, show, call, result)
     method = call.method if call.method in _METHODS else names.OTHER
     target = "".join(_named(call))
     name = f"{method} {text(target)}" if target else method
-    traced.finish(name, attributes, error=ending.error, events=events(call.trail.notes, traced.now()))
+    traced.finish(name, attributes, error=ending.error, events=events(call.trail.notes, at), at=at)
 
 
 def take(trail: Trail, wanted: Wanted, headers: Mapping[str, Sequence[str]], meta: object = None) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
+from mcp_gateway.core.afterwards import afterwards
 from mcp_gateway.core.call import Call, Trail
 from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.core.principal import Principal
@@ -17,11 +18,23 @@ from mcp_gateway.envelopes.observability.audit.bodies import bodies
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
 from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.identities import IdentityFacts, Introduced, printable
-from mcp_gateway.envelopes.observability.lines import LineSink, now
+from mcp_gateway.envelopes.observability.lines import LineSink, now, stamp
 
 _MAX_TEXT = 128
 _MAX_PRINCIPAL = 320
 """An issuer's name and a subject fit whole: cut ids could be one person's or another's."""
+
+
+class End(NamedTuple):
+    """When a request was over, in Unix seconds, and how many seconds it took."""
+
+    at: float
+    seconds: float
+
+
+def end_of(started: float) -> End:
+    """The end, now, of what began at `started` on the performance counter."""
+    return End(time.time(), time.perf_counter() - started)
 
 
 class Trace:
@@ -37,19 +50,22 @@ class Trace:
         try:
             return await call_next(call)
         finally:
-            meta = call.params.get("_meta")
-            self._sink.write(
-                {
-                    "time": now(),
-                    "event": "span",
-                    "request_id": call.request_id,
-                    "mcp.method.name": _short(call.method),
-                    "mcp.protocol.version": call.client.version,
-                    "traceparent": _short(meta.get("traceparent")) if isinstance(meta, Mapping) else None,
-                    "duration_ms": round((time.perf_counter() - started) * 1000, 3),
-                    "upstream_ms": round(call.trail.upstream_seconds * 1000, 3),
-                }
-            )
+            afterwards(self._write, call, end_of(started))
+
+    def _write(self, call: Call, end: End) -> None:
+        meta = call.params.get("_meta")
+        self._sink.write(
+            {
+                "time": stamp(end.at),
+                "event": "span",
+                "request_id": call.request_id,
+                "mcp.method.name": _short(call.method),
+                "mcp.protocol.version": call.client.version,
+                "traceparent": _short(meta.get("traceparent")) if isinstance(meta, Mapping) else None,
+                "duration_ms": round(end.seconds * 1000, 3),
+                "upstream_ms": round(call.trail.upstream_seconds * 1000, 3),
+            }
+        )
 
 
 class Audit:
@@ -79,8 +95,11 @@ class Audit:
             outcome, reason = ended(error)
             raise
         finally:
-            introduce(self._sink, self._introduced, call.trail.notes)
-            self._sink.write(self._told(call, result, facts("call", call, outcome, reason, started)))
+            afterwards(self._write, call, result, outcome, reason, end_of(started))
+
+    def _write(self, call: Call, result: dict[str, Any] | None, outcome: str, reason: str | None, end: End) -> None:
+        introduce(self._sink, self._introduced, call.trail.notes)
+        self._sink.write(self._told(call, result, facts("call", call, outcome, reason, end)))
 
     def _told(self, call: Call, result: dict[str, Any] | None, record: dict[str, object]) -> dict[str, object]:
         notes = call.trail.notes
@@ -133,12 +152,11 @@ class Recorded(Protocol):
     def trail(self) -> Trail: ...
 
 
-def facts(event: str, request: Recorded, outcome: str, reason: str | None, started: float) -> dict[str, object]:
-    """What the records of all requests have: who asked, what was decided, what came of it. `started` is in seconds of
-    the performance counter."""
+def facts(event: str, request: Recorded, outcome: str, reason: str | None, end: End) -> dict[str, object]:
+    """What the records of all requests have: who asked, what was decided, what came of it."""
     trail, principal = request.trail, request.principal
     return {
-        "time": now(),
+        "time": stamp(end.at),
         "event": event,
         "request_id": request.request_id,
         "principal": _short(principal.id, _MAX_PRINCIPAL),
@@ -148,7 +166,7 @@ def facts(event: str, request: Recorded, outcome: str, reason: str | None, start
         **decided(trail.notes),
         **declared(trail.notes),
         "snapshot": request.snapshot,
-        "duration_ms": round((time.perf_counter() - started) * 1000, 3),
+        "duration_ms": round(end.seconds * 1000, 3),
         "upstream_ms": round(trail.upstream_seconds * 1000, 3),
     }
 

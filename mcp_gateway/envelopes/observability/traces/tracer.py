@@ -60,8 +60,9 @@ class Traced:
         error: str | None,
         events: Sequence[SpanEvent] = (),
         kind: SpanKind = SpanKind.SERVER,
+        at: int | None = None,
     ) -> None:
-        """Record the request's own span, which ends now."""
+        """Record the request's own span, which ended `at`, in nanoseconds since 1970, or ends now."""
         if self.context.sampled:
             parent = self.parent
             self._put(
@@ -72,7 +73,7 @@ class Traced:
                     parent,
                     parent is not None,
                     self.started,
-                    self.now(),
+                    self.now() if at is None else at,
                     attributes,
                     error,
                     events,
