@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -19,6 +18,7 @@ from watchfiles import awatch
 
 from mcp_gateway import models
 from mcp_gateway.app import Gateway, report_defect
+from mcp_gateway.cli import memory
 from mcp_gateway.cli.collecting import collecting
 from mcp_gateway.cli.recording import recorded
 from mcp_gateway.core.asgi.limits import EdgeCounters, EdgeLimits
@@ -37,7 +37,6 @@ DRAIN_SECONDS: Final = 30.0
 """How long calls in flight may take to end after a signal to stop."""
 
 _TICK_MS: Final = 1000
-_GC_ALLOCATIONS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,7 @@ async def running(
 
     Raises `ConfigurationError` for addresses that cannot be bound and compositions that cannot be served.
     """
+    memory.share_heap()
     server, admin = settings.server, settings.server.admin
     with _bound("server", server.host, server.port) as data, _bound("server.admin", admin.host, admin.port) as control:
         data_port, control_port = data.getsockname()[1], control.getsockname()[1]
@@ -101,7 +101,7 @@ async def running(
                 async with _serving(gateway, settings, (data, control)):
                     await gateway.start()
                     telemetry.start(gateway.control.metrics)
-                    _settle_memory()
+                    memory.settle()
                     yield Running(gateway, f"http://{server.host}:{data_port}", f"http://{admin.host}:{control_port}")
         finally:
             await identity.close()
@@ -147,13 +147,6 @@ async def _serving(
         yield
     finally:
         await _stop(gateway, planes, tasks)
-
-
-def _settle_memory() -> None:
-    """What start-up made stays: the collector need not look at it again, nor look so often at what requests make."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_ALLOCATIONS, 20, 20)
 
 
 async def _stop(gateway: Gateway, planes: list[EdgeServer], tasks: list[asyncio.Task[None]]) -> None:

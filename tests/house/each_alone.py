@@ -1,7 +1,7 @@
 """Imports every module named on standard input alone: `python -W error each_alone.py < names`.
 
 The interpreter forks once for each module before it has imported anything of ours, so every import starts from the same
-empty state at the price of a fork instead of a start. Prints one JSON object: module → end of its traceback, for those
+state at the price of a fork instead of a start. Prints one JSON object: module → end of its traceback, for those
 that fail. Run as a script and never imported by the suite, whose own imports would be inherited by every fork.
 """
 
@@ -13,6 +13,11 @@ import tempfile
 import traceback
 
 AT_ONCE = 2
+
+LIBRARIES = ("pydantic", "sqlalchemy", "fastapi", "structlog", "cryptography", "rich")
+"""Imported before the first fork, as most modules need them and they take longest. Only whole packages by their own
+name: whoever needs one has to import it all the same, and whoever needs a part of one that it does not import itself
+has to import that."""
 
 
 def import_alone(name: str, report: str) -> None:
@@ -29,6 +34,8 @@ def import_alone(name: str, report: str) -> None:
 def main() -> None:
     """Keep two imports running until all names are done."""
     waiting = sys.stdin.read().split()
+    for library in LIBRARIES:
+        importlib.import_module(library)
     running: set[int] = set()
     with tempfile.TemporaryDirectory() as folder:
         while waiting or running:
