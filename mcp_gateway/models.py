@@ -240,6 +240,9 @@ async def restored(settings: Settings, held: Standing, database: Database) -> No
     if budgets is None or settings.state.redis is not None:
         return
     try:
+        if held.ledger is not None:
+            # A process that was killed left entries that are not in the database yet, and were spent all the same.
+            await held.ledger.settled()
         await restore(budgets, SpentInDatabase(database, tenant=settings.state.tenant), int(time.time()))
     except IdentityUnavailable:
         told = "the ledger cannot be read, and without it budgets do not know what is spent already"

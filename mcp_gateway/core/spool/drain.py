@@ -30,6 +30,10 @@ _LONGEST_PAUSE: Final = 5.0
 _log = structlog.get_logger("spool")
 
 
+class Undelivered(Exception):
+    """What is in a spool could not be delivered now; it stays there."""
+
+
 class Drain:
     """Start it inside the running loop, close it there. `append` from there, too."""
 
@@ -42,6 +46,7 @@ class Drain:
         "_syncing",
         "_tasks",
         "_told",
+        "_waiting",
         "_wake",
         "name",
         "spool",
@@ -59,6 +64,7 @@ class Drain:
         self._wake, self._dirty, self._closing = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._syncing = asyncio.Lock()
         self._told = 0
+        self._waiting: list[asyncio.Future[None]] = []
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     def start(self) -> None:
@@ -73,6 +79,15 @@ class Drain:
         self._wake.set()
         self._dirty.set()
         return kept
+
+    async def emptied(self) -> None:
+        """Wait until nothing is left to deliver. Raises `Undelivered` when a delivery fails, or none comes any more."""
+        if self.spool.due(1) is None:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        self._wake.set()
+        await waiter
 
     async def synced(self) -> bool:
         """Wait until all that was appended outlives the machine; False if it does not. Many may wait for one sync."""
@@ -92,6 +107,7 @@ class Drain:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = ()
+        self._answer(Undelivered())
         self._tell()
         await asyncio.to_thread(self.spool.close)
 
@@ -103,6 +119,7 @@ class Drain:
             self._wake.clear()
             self.spool.settle()
             while not await self._some():
+                self._answer(Undelivered())
                 pause = min(max(_FIRST_PAUSE, pause * 2), _LONGEST_PAUSE)
                 await self._rest(pause)
                 if self._closing.is_set():
@@ -110,8 +127,10 @@ class Drain:
                 self.spool.settle()
             pause = 0.0
             self._tell()
-            if self._closing.is_set() and self.spool.due(1) is None:
-                return
+            if self.spool.due(1) is None:
+                self._answer(None)
+                if self._closing.is_set():
+                    return
 
     async def _some(self) -> bool:
         """Deliver what is there, as long as it comes in whole batches. False if that did not work."""
@@ -137,6 +156,17 @@ class Drain:
             return batch
         reading = self.spool.due(BATCH)
         return None if reading is None else await asyncio.to_thread(reading)
+
+    def _answer(self, failure: Undelivered | None) -> None:
+        """Let those go on who wait for the spool to be empty."""
+        for waiter in self._waiting:
+            if waiter.done():
+                continue
+            if failure is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(failure)
+        self._waiting.clear()
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but not once it is to close."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_gateway.core.spool.drain import Drain, Sync
+from mcp_gateway.core.spool.drain import Drain, Sync, Undelivered
 from mcp_gateway.core.spool.spool import Spool
 
 
@@ -91,3 +91,30 @@ async def test_synced_is_when_nothing_is_left_to_sync(tmp_path: Path) -> None:
     assert all(await asyncio.gather(*(drain.synced() for _ in range(5))))
     assert not unsynced(spool)
     await drain.close()
+
+
+async def test_who_waits_for_it_to_be_empty_waits_for_what_another_process_left(tmp_path: Path) -> None:
+    before = Drain("test", Spool.open(tmp_path), Sink(failures=1_000))
+    before.start()
+    before.append(b"one")
+    await before.close(0.05)
+    sink = Sink()
+    drain = Drain("test", Spool.open(tmp_path), sink, linger=0.001)
+    drain.start()
+    await drain.emptied()
+    assert sink.payloads == [b"one"]
+    await drain.emptied()  # and with nothing there, for nothing
+    await drain.close()
+
+
+async def test_who_waits_for_it_to_be_empty_is_told_when_that_fails(tmp_path: Path) -> None:
+    drain = Drain("test", Spool.open(tmp_path), Sink(failures=1_000), linger=0.001)
+    drain.start()
+    drain.append(b"one")
+    with pytest.raises(Undelivered):
+        await drain.emptied()
+    waiting = asyncio.create_task(drain.emptied())
+    await asyncio.sleep(0)
+    await drain.close(0.05)
+    with pytest.raises(Undelivered):
+        await waiting

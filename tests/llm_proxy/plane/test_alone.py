@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import httpx
-
 from tests.llm_proxy.double.server import Double
-from tests.llm_proxy.plane.serving import ENVIRONMENT, write
-from tests.real.processes import free_port, until
-
-
-def options(folder: Path) -> list[str]:
-    return [sys.executable, "-m", "llm_proxy", "--config", str(folder / "gateway.yaml")]
+from tests.llm_proxy.plane.process import alone, options
+from tests.llm_proxy.plane.serving import write
+from tests.real.processes import free_port
 
 
 async def test_it_serves_models_and_starts_no_upstream(tmp_path: Path) -> None:
@@ -29,30 +23,15 @@ async def test_it_serves_models_and_starts_no_upstream(tmp_path: Path) -> None:
         write(tmp_path, double, gateway={"server": listeners, "upstreams": {"one": upstream}})
         spec = {"name": "desk", "sources": [{"upstream": "one"}]}
         (tmp_path / "virtual_servers" / "desk.yaml").write_text(json.dumps(spec))
-        process = subprocess.Popen(
-            options(tmp_path), env=dict(ENVIRONMENT), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        try:
-            async with httpx.AsyncClient(timeout=30, base_url=f"http://127.0.0.1:{port}") as http:
-
-                async def ready() -> bool:
-                    try:
-                        return (await http.get(f"http://127.0.0.1:{admin}/readyz")).status_code == 200
-                    except httpx.TransportError:
-                        return False
-
-                await until("the plane is ready", ready)
-                body = {"model": "openai/m", "messages": [{"role": "user", "content": "Hi"}]}
-                answer = await http.post("/v1/chat/completions", json=body)
-                assert answer.json()["choices"][0]["message"]["content"] == "You said: Hi"
-                assert (await http.post("/servers/desk/mcp", json={})).status_code == 404
-        finally:
-            process.send_signal(signal.SIGTERM)
-            output, errors = process.communicate(timeout=30)
-    assert process.returncode == 0
+        async with alone(tmp_path, port=port, admin=admin) as plane:
+            body = {"model": "openai/m", "messages": [{"role": "user", "content": "Hi"}]}
+            answer = await plane.http.post("/v1/chat/completions", json=body)
+            assert answer.json()["choices"][0]["message"]["content"] == "You said: Hi"
+            assert (await plane.http.post("/servers/desk/mcp", json={})).status_code == 404
+    assert plane.process.returncode == 0
     assert not marker.exists()
-    assert b"provider-key-1" not in output + errors
-    assert json.loads(output.splitlines()[0])["event"] == "completion"
+    assert b"provider-key-1" not in plane.output + plane.errors
+    assert json.loads(plane.output.splitlines()[0])["event"] == "completion"
 
 
 def test_without_models_it_says_what_is_missing(tmp_path: Path) -> None:

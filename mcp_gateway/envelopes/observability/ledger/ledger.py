@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from mcp_gateway.core.spool.drain import Drain, Sync
+from mcp_gateway.core.errors import IdentityUnavailable
+from mcp_gateway.core.spool.drain import Drain, Sync, Undelivered
 from mcp_gateway.core.spool.spool import MAX_BYTES, Spool
 from mcp_gateway.core.state.database import Database
 from mcp_gateway.envelopes.observability.ledger.entry import Entry, write_entry
@@ -20,6 +21,13 @@ class Ledger(Protocol):
     """Takes entries; never waits, never raises."""
 
     def write(self, entry: Entry) -> None: ...
+
+    async def settled(self) -> None:
+        """Wait until all that was written, also by an earlier process, is where it is looked up.
+
+        Raises `IdentityUnavailable`.
+        """
+        ...
 
 
 class StoredLedger:
@@ -49,6 +57,13 @@ class StoredLedger:
         """Keep `entry`; it outlives this process. Where there is no room left for it, it is dropped and counted."""
         self.drain.append(write_entry(entry))
 
+    async def settled(self) -> None:
+        """Wait until the database has all that is in the spool. Raises `IdentityUnavailable`."""
+        try:
+            await self.drain.emptied()
+        except Undelivered:
+            raise IdentityUnavailable("The ledger cannot be written to the gateway's database now.") from None
+
     async def close(self) -> None:
         """Deliver what is there; what is left after some seconds is delivered by the next process."""
         await self.drain.close()
@@ -64,3 +79,6 @@ class MemoryLedger:
 
     def write(self, entry: Entry) -> None:
         self.entries.append(entry)
+
+    async def settled(self) -> None:
+        """Nothing is elsewhere."""
