@@ -91,8 +91,9 @@ class HandshakeEndpoint:
             await Reply(arrival.send, arrival.request_id).accepted()
         except ClientDisconnected:
             return
-        except GatewayError as error:
-            await self._refuse(arrival, error, identifier)
+        except Exception as error:
+            fault = error if isinstance(error, GatewayError) else unexpected(self._report, arrival.request_id, error)
+            await self._refuse(arrival, fault, identifier)
 
     async def _refuse(self, arrival: Arrival, error: GatewayError, identifier: str | int | None = None) -> None:
         """Answer a request that ends before its pipeline."""
@@ -187,7 +188,11 @@ class HandshakeEndpoint:
     ) -> Ending | None:
         """How one request ends; None when it was cancelled by the client."""
         if request.id in session.tasks:
-            raise BadEnvelope("a request with this id is still being served", pointer="/id")
+            # The answer may have begun as a stream by now: this is said in it.
+            taken = BadEnvelope("a request with this id is still being served", pointer="/id")
+            ending = failure(taken, request.id, modern=False, request_id=arrival.request_id)
+            turned_away(self._refused, arrival, taken, ending[0])
+            return ending
         task = asyncio.current_task(arrival.loop)
         assert task is not None
         session.tasks[request.id] = task

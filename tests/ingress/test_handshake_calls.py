@@ -9,7 +9,7 @@ import pytest
 
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.core.errors import MissingCapability, TimedOut
-from mcp_gateway.ingress import reply
+from mcp_gateway.ingress import handshake, reply
 from tests.ingress.agent import opened
 from tests.ingress.rig import BOTH, Rig
 
@@ -96,6 +96,35 @@ async def test_an_id_in_flight_is_not_taken_twice() -> None:
     released.set()
     await first.result()
     await agent.call("echo", id=7).result()
+
+
+async def test_an_id_in_flight_is_refused_in_the_stream_of_who_wants_one() -> None:
+    rig = Rig()
+    agent = await opened(rig)
+    released = rig.terminal.hangs("echo")
+    first = agent.call("echo", id=7)
+    await rig.terminal.entered.wait()
+    second = agent.call("echo", id=7, accept="text/event-stream, application/json")
+    (answer,) = await second.messages()
+    assert second.status == 200 and answer["error"]["code"] == -32600 and answer["id"] == 7
+    assert len(rig.terminal.calls) == 1
+    assert [record["reason"] for record in rig.lines.records if record["event"] == "refused"] == ["invalid_envelope"]
+    released.set()
+    await first.result()
+
+
+async def test_a_defect_before_the_pipeline_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    agent = await opened(rig)
+
+    def broken(body: object) -> None:
+        raise LookupError("a defect with canary-78")
+
+    monkeypatch.setattr(handshake, "read_message", broken)
+    exchange = agent.request("ping", id=1)
+    answer = await exchange.json()
+    assert answer["error"]["code"] == -32603 and "canary" not in str(answer)
+    assert [record["outcome"] for record in rig.lines.records if record["event"] == "refused"] == ["failed"]
 
 
 async def test_an_id_cancelled_and_used_again_can_be_cancelled_again() -> None:
