@@ -12,6 +12,7 @@ import structlog
 
 from mcp_gateway import __version__, models
 from mcp_gateway.admin.api import build as build_admin
+from mcp_gateway.admin.changes import Changes
 from mcp_gateway.admin.control import Reloaded
 from mcp_gateway.admin.guard import Entrance, Guard
 from mcp_gateway.calls.inventory import Change, InventoryChanged
@@ -83,6 +84,7 @@ class Gateway:
     ) -> None:
         telemetry = telemetry or off()
         self._load = load
+        self._records = records
         self._log = structlog.get_logger("gateway")
         self._reloading = asyncio.Lock()
         self._started = False
@@ -208,7 +210,10 @@ class Gateway:
             record=settings.telemetry.audit.path,
         )
         entrance = partial(self._entrance, ProtectedResource(uri, "Control plane"))
-        return Guard(app, allowed, entrance=entrance, on_loopback=admin.on_loopback)
+        changes = Changes(self._records, self._standing.telemetry.measures)
+        return Guard(
+            app, allowed, entrance=entrance, refused=self.refusals, changes=changes, on_loopback=admin.on_loopback
+        )
 
     def _entrance(self, resource: ProtectedResource) -> Entrance | None:
         """How callers get into the control plane, by the configuration in force."""

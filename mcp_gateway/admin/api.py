@@ -15,7 +15,7 @@ from mcp_gateway.admin.connections import connection_routes
 from mcp_gateway.admin.control import Control
 from mcp_gateway.admin.decisions import decision_routes
 from mcp_gateway.admin.described import Described
-from mcp_gateway.admin.faults import handle_faults, problem
+from mcp_gateway.admin.faults import Unlike, handle_faults, problem
 from mcp_gateway.admin.lookups import Lookups
 from mcp_gateway.admin.refusals import refusal_routes
 from mcp_gateway.admin.shapes import (
@@ -30,6 +30,7 @@ from mcp_gateway.admin.shapes import (
     Upstream,
 )
 from mcp_gateway.admin.usage import usage_routes
+from mcp_gateway.core.errors import ConfigurationError
 
 _NO_SUCH: Final[Mapping[str, Any]] = MappingProxyType({"model": Problem, "description": "There is none of that name"})
 
@@ -87,7 +88,7 @@ def _health_routes(app: FastAPI, control: Control) -> None:
     async def reload() -> JSONResponse:
         outcome = await control.reload()
         body = {"ok": outcome.ok, "snapshot": outcome.snapshot, "problems": list(outcome.problems)}
-        return JSONResponse(body, status_code=200 if outcome.ok else 422)
+        return JSONResponse(body) if outcome.ok else Unlike(422, ConfigurationError.reason, body)
 
 
 def _metrics_route(app: FastAPI, control: Control) -> None:

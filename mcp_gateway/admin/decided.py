@@ -11,8 +11,8 @@ from mcp_gateway.admin.explain.story import ENDINGS, Fields
 from mcp_gateway.envelopes.observability.audit.backwards import needle
 from mcp_gateway.envelopes.policy.budgets.rules import NANO
 
-PLANES: Final[Mapping[str, str]] = MappingProxyType({"call": "mcp", "completion": "llm"})
-"""By the event of a record, the plane that the request came by."""
+PLANES: Final[Mapping[str, str]] = MappingProxyType({"call": "mcp", "completion": "llm", "control": "control"})
+"""By the event of a record, the plane that the request came by. Others say it themselves."""
 
 BODIES: Final = "bodies"
 
@@ -51,13 +51,13 @@ def decision(fields: Fields) -> dict[str, Any]:
     return {
         "request_id": str(fields.get("request_id")),
         "time": str(fields.get("time")),
-        "plane": PLANES.get(str(fields.get("event")), "mcp"),
+        "plane": _plane(fields) or "mcp",
         "principal": _text(fields.get("principal")),
         "agent": _text(fields.get("agent")),
         "server": _text(fields.get("server") or fields.get("dialect")),
-        "method": _text(fields.get("method")),
+        "method": _method(fields),
         "upstream": _text(fields.get("upstream")),
-        "target": _text(fields.get("target") or fields.get("model")),
+        "target": _text(fields.get("target") or fields.get("model") or fields.get("path")),
         "outcome": str(fields.get("outcome")),
         "reason": _text(fields.get("reason")),
         "decision": _text(fields.get("decision")),
@@ -76,6 +76,15 @@ def without_bodies(records: Iterable[Fields]) -> list[Fields]:
     return [{name: value for name, value in each.items() if name != BODIES} for each in records]
 
 
+def _plane(fields: Fields) -> str | None:
+    return PLANES.get(str(fields.get("event"))) or _text(fields.get("plane"))
+
+
+def _method(fields: Fields) -> str | None:
+    """That of MCP, or of HTTP where the record has no other."""
+    return _text(fields.get("method") or fields.get("http_method"))
+
+
 def _tool(fields: Fields) -> str | None:
     if fields.get("method") != "tools/call" or not fields.get("target"):
         return None
@@ -85,9 +94,9 @@ def _tool(fields: Fields) -> str | None:
 _BY: Final[Mapping[str, Callable[[Fields], str | None]]] = MappingProxyType(
     {
         "reason": lambda fields: _text(fields.get("reason")),
-        "plane": lambda fields: PLANES.get(str(fields.get("event"))),
+        "plane": _plane,
         "server": lambda fields: _text(fields.get("server") or fields.get("dialect")),
-        "method": lambda fields: _text(fields.get("method")),
+        "method": _method,
         "upstream": lambda fields: _text(fields.get("upstream")),
         "tool": _tool,
         "model": lambda fields: _text(fields.get("model")),

@@ -9,10 +9,12 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
+from mcp_gateway.admin.changes import REASON
 from mcp_gateway.admin.cursors import BadCursor
 from mcp_gateway.admin.lookups import Busy, NoRecord, RecordUnreadable
 from mcp_gateway.admin.moments import BadMoment
 from mcp_gateway.admin.shapes import Problem
+from mcp_gateway.core.asgi.types import Receive, Scope, Send
 from mcp_gateway.core.errors import IdentityUnavailable
 from mcp_gateway.core.named import UnknownPrincipal
 from mcp_gateway.envelopes.observability.ledger.usage import TooMany, UnknownKey
@@ -25,6 +27,21 @@ UNREADABLE: Final[Mapping[int | str, dict[str, Any]]] = MappingProxyType(
     }
 )
 """What a route that reads the record may answer."""
+
+ROLE_REQUIRED: Final = "role_required"
+"""The reason where the caller's role is too little."""
+
+
+class Unlike(JSONResponse):
+    """An answer that is not what was asked for. It leaves its reason in the scope, for the record of the request."""
+
+    def __init__(self, status: int, reason: str, content: object, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(content, status_code=status, headers=dict(headers or {}))
+        self.reason = reason
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[REASON] = self.reason
+        await super().__call__(scope, receive, send)
 
 
 class NotYours(Exception):
@@ -78,9 +95,9 @@ def handle_faults(app: FastAPI) -> None:
     @app.exception_handler(NotYours)
     async def not_yours(_: object, error: NotYours) -> JSONResponse:
         detail = f"this needs the role {error.role}"
-        return JSONResponse({"detail": detail, "reason": "role_required", "role": error.role}, status_code=403)
+        return Unlike(403, ROLE_REQUIRED, {"detail": detail, "reason": ROLE_REQUIRED, "role": error.role})
 
 
 def problem(status: int, detail: str, reason: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An answer that says what is wrong."""
-    return JSONResponse({"detail": detail, "reason": reason}, status_code=status, headers=dict(headers or {}))
+    return Unlike(status, reason, {"detail": detail, "reason": reason}, headers)

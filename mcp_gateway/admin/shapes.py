@@ -161,13 +161,15 @@ class Decision(Shape):
 
     request_id: str
     time: str
-    plane: str = Field(description="mcp or llm.")
+    plane: str = Field(description="mcp, llm, control, connect (pages for people), or edge.")
     principal: str | None
     agent: str | None
     server: str | None = Field(description="The virtual server, or the dialect of a completion.")
-    method: str | None
+    method: str | None = Field(description="Of MCP; of HTTP where nothing else is known of the request.")
     upstream: str | None
-    target: str | None = Field(description="The upstream's own name of the tool, or the model that was asked for.")
+    target: str | None = Field(
+        description="The upstream's own name of the tool, or the model that was asked for; else the path."
+    )
     outcome: str
     reason: str | None
     decision: str | None = Field(description="What policies said.")

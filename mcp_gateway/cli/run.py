@@ -137,11 +137,12 @@ async def _serving(
     """Both planes on their sockets, answering from now on."""
     data_port, control_port = (sock.getsockname()[1] for sock in sockets)
     limits = edge_limits(settings.limits)
-    edge = EdgeCounters(told=gateway.refusals.at_the_edge)
-    planes = [
-        build_server(gateway.data_plane(port=data_port), settings.server.host, data_port, limits, counters=edge),
-        build_server(gateway.control_plane(port=control_port), settings.server.admin.host, control_port, limits),
-    ]
+    apps = (
+        (gateway.data_plane(port=data_port), settings.server.host, data_port),
+        (gateway.control_plane(port=control_port), settings.server.admin.host, control_port),
+    )
+    told = gateway.refusals.at_the_edge
+    planes = [build_server(*each, limits, counters=EdgeCounters(told=told)) for each in apps]
     tasks = [asyncio.create_task(plane.serve(sockets=[sock])) for plane, sock in zip(planes, sockets, strict=True)]
     try:
         yield

@@ -10,6 +10,7 @@ from typing import Any, Final
 from httpx import ASGITransport, AsyncClient
 
 from mcp_gateway.admin.api import build
+from mcp_gateway.admin.changes import Changes
 from mcp_gateway.admin.control import Reloaded
 from mcp_gateway.admin.guard import Entrance, Guard
 from mcp_gateway.core.asgi.hosts import AllowedOrigins
@@ -17,6 +18,9 @@ from mcp_gateway.core.errors import IdentityUnavailable, Unauthenticated
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.identity.protected import ProtectedResource
 from mcp_gateway.envelopes.observability.ledger.usage import Group, UnknownKey
+from mcp_gateway.envelopes.observability.lines import MemoryLines
+from mcp_gateway.envelopes.observability.metrics.measures import Measures
+from mcp_gateway.envelopes.observability.refusals import Refusals
 
 BASE: Final = "http://127.0.0.1:8081"
 RESOURCE: Final = ProtectedResource(BASE, "Control plane")
@@ -148,6 +152,11 @@ class Plane:
     control: Control
     door: Door
     guard: Guard
+    lines: MemoryLines
+    measures: Measures
+
+    def records(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines.records if line["event"] == event]
 
     def client(self, bearer: str = "", **headers: str) -> AsyncClient:
         """Somebody who asks it, from a host of that name."""
@@ -163,14 +172,21 @@ def plane(
     on_loopback: bool = True,
     open_metrics: bool = False,
     roles: Given = ROLES,
+    unknown: int = 10_000,
 ) -> Plane:
-    """Without `guarded`, nobody is asked for a credential. Call it inside the running loop."""
+    """Without `guarded`, nobody is asked for a credential. `unknown` bounds the records of strangers.
+
+    Call it inside the running loop.
+    """
     control, door = control or Control(), Door()
+    lines, measures = MemoryLines(), Measures()
     entrance = Entrance(door, RESOURCE, roles, open_metrics) if guarded else None
     guard = Guard(
         build(control, version="1", record=record),
         AllowedOrigins.derive(BASE, listen=("127.0.0.1", 8081)),
         entrance=lambda: entrance,
+        refused=Refusals(lines, measures, most=unknown),
+        changes=Changes(lines, measures),
         on_loopback=on_loopback,
     )
-    return Plane(control, door, guard)
+    return Plane(control, door, guard, lines, measures)

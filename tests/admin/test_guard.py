@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from mcp_gateway.admin.changes import Changes
 from mcp_gateway.admin.guard import Guard
 from mcp_gateway.admin.roles import TABLE, Role, role_of
 from mcp_gateway.core.asgi.hosts import AllowedOrigins
 from mcp_gateway.core.frozen import freeze
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.envelopes.observability.lines import MemoryLines
+from mcp_gateway.envelopes.observability.metrics.measures import Measures
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from tests.admin.making import BASE, Control, Given, Plane, plane
 
 ROUTES = sorted(TABLE.items(), key=lambda each: each[0])
@@ -115,9 +119,10 @@ async def test_a_route_without_a_role_is_not_served() -> None:
     async def secrets() -> str:
         return "all of them"
 
-    allowed = AllowedOrigins.derive(BASE)
+    allowed, lines, measures = AllowedOrigins.derive(BASE), MemoryLines(), Measures()
+    refused, changes = Refusals(lines, measures), Changes(lines, measures)
     with pytest.raises(RuntimeError, match="/api/secrets"):
-        Guard(app, allowed, entrance=lambda: None)
+        Guard(app, allowed, entrance=lambda: None, refused=refused, changes=changes)
 
 
 def user(**more: Any) -> Principal:

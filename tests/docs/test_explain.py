@@ -156,6 +156,14 @@ async def garbled(here: Site) -> None:
     await here.http.post(url, content=b'{"jsonrpc": "2.0", "id": 1, "id": 2}', headers=fields)
 
 
+async def reloaded(here: Site) -> None:
+    await here.http.post(f"{here.gateway.here.control}/reload")
+
+
+async def disconnected(here: Site) -> None:
+    await here.http.delete(f"{here.gateway.here.control}/api/connections/corp%7Calice/tickets")
+
+
 async def dead_upstream(here: Site) -> None:
     here.server.kill()
     await here.call("mark", token="late")
@@ -181,6 +189,8 @@ CASES: Final[tuple[tuple[str, Callable[[Site], Awaitable[None]]], ...]] = (
     ("A request without a path that leads anywhere", lambda here: here.get("/servers/none/mcp?token=secret")),
     ("A request whose body is no JSON", garbled),
     ("A request that the edge does not read to its end", lambda here: here.get("/servers/desk/mcp", x="y" * 40_000)),
+    ("A change over the control plane", reloaded),
+    ("A change over the control plane that was not made", disconnected),
     ("A call of an upstream that is gone", dead_upstream),
 )  # fmt: skip
 

@@ -146,9 +146,57 @@ async def test_roles_reach_as_far_as_they_say(site: Site) -> None:
     assert await site.status("DELETE", "/api/connections/corp|a/b", alice) == 404
     assert [await site.status("POST", "/reload", each) for each in (alice, root)] == [200, 200]
     assert await site.status("GET", "/api/snapshot", nobody) == 403
-    used = [(line["principal"], line["route"], line["role"]) for line in site.gateway.log("control plane used")]
-    assert ("corp|alice", "POST /reload", "operator") in used
     assert ("corp|bob", "POST /reload") in [(x["principal"], x["route"]) for x in site.gateway.log("role refused")]
+
+
+async def test_what_was_changed_and_refused_is_told_by_the_record(site: Site) -> None:
+    bob, alice = site.token("bob"), site.token("alice")
+    gone = "/api/connections/corp|a/b"
+    asked = [
+        (
+            await site.ask("POST", "/reload?token=secret", alice),
+            ["allowed, and done", "corp|alice, as operator", "POST /reload of"],
+        ),
+        (
+            await site.ask("DELETE", gone, alice),
+            ["refused: unknown_connection (", f"DELETE {gone} of the control plane"],
+        ),
+        (
+            await site.ask("POST", "/reload", bob),
+            ["refused: role_required (", "corp|bob; agent agent, from 127.0.0.1", "403"],
+        ),
+        (await site.ask("POST", "/reload", "garbage"), ["refused: unauthenticated (", "not known, from", "opaque"]),
+        (await site.ask("GET", "/api/decisions?principal=corp|alice", bob), ["refused: role_required ("]),
+        (await site.ask("GET", "/healthz", host="evil.example"), ["refused: host_not_allowed ("]),
+        (await site.ask("GET", "/api/snapshot", x="y" * 40_000), ["refused: headers_too_large ("]),
+    ]
+    for answer, said in asked:
+        told = await explained(site, answer.headers["x-request-id"])
+        assert all(each in told for each in said), (said, told)
+        assert "secret" not in told and "garbage" not in told and "evil" not in told
+    looked = await site.ask("GET", "/api/snapshot", bob)
+    assert site.command("explain", looked.headers["x-request-id"]).returncode == 1, "looking is not recorded"
+    shown = (await site.ask("GET", "/metrics", bob)).text
+    counted = {reason for reason in ("role_required", "unauthenticated", "host_not_allowed", "unknown_connection")
+        if f'mcp_gateway_refusals_total{{plane="control",reason="{reason}"}}' in shown}  # fmt: skip
+    assert len(counted) == 4
+    tail = site.command("audit", "tail", "-n", "30").stdout
+    assert "  control  " in tail and "POST /reload  ok" in tail and f"DELETE {gone}" in tail
+    assert site.command("audit", "export", "--since", "1h", "--csv").stdout.count(",operator,/reload,") >= 1
+    assert site.command("audit", "verify").returncode == 0
+
+
+async def explained(site: Site, request_id: str) -> str:
+    """What the command tells, once the record has it."""
+    told = ""
+
+    async def known() -> bool:
+        nonlocal told
+        told = (await asyncio.to_thread(site.command, "explain", request_id)).stdout
+        return bool(told)
+
+    await until("the record to know the request", known)
+    return told
 
 
 async def test_nothing_of_it_is_on_the_data_plane(site: Site) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "ambiguous_path": "its path could be read in two ways",
         "bad_target": "what it asked for is no path of a server",
         "body_too_large": "its body is larger than is read",
         "headers_too_large": "its headers are larger than is read",
@@ -25,6 +26,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "not_found": "there is nothing at that path",
         "origin_not_allowed": "web pages of that origin may not ask",
         "request_timeout": "it did not arrive in time",
+        "role_required": "who asked has no role, or too little of one, for that",
         "session_unknown": "the session is unknown, somebody else's, or over",
         "stream_conflict": "the stream of that session is open already",
         "unauthenticated": "no credential that is accepted came with it",
@@ -33,6 +35,9 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "url_too_long": "its path is longer than is read",
     }
 )
+
+_UNGOVERNED: Final = frozenset({"control", "connect"})
+"""Planes on which policies, limits and guardrails are not asked."""
 
 
 def refused(known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -43,7 +48,9 @@ def refused(known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Who", f"{known.get('principal') or 'not known'}{agent}{where}"
     asked = " ".join(str(known[name]) for name in ("http_method", "path") if known.get(name))
     server = f" at the virtual server {known['server']}" if known.get("server") else ""
-    yield "Asked", (asked or "not known: it was not read that far") + server
+    control = " of the control plane" if known.get("plane") == "control" else ""
+    yield "Asked", (asked or "not known: it was not read that far") + server + control
     if known.get("why"):
         yield "Credential", f"{known['why']}: its bearer was not told"
-    yield "Answer", f"HTTP {known.get('status')}, before policies, limits and guardrails were asked"
+    before = "" if known.get("plane") in _UNGOVERNED else ", before policies, limits and guardrails were asked"
+    yield "Answer", f"HTTP {known.get('status')}{before}"

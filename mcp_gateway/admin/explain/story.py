@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mcp_gateway.admin.explain import controlled, refused
 from mcp_gateway.admin.explain.attempts import attempts, dollars
-from mcp_gateway.admin.explain.refused import REASONS, refused
 from mcp_gateway.core.plural import count
 
 Fields = Mapping[str, Any]
@@ -17,7 +17,10 @@ Step = tuple[str, str]
 REFUSED: Final = "refused"
 """The event of a request that no pipeline saw."""
 
-ENDINGS: Final = frozenset({"call", "completion", REFUSED})
+CONTROL: Final = "control"
+"""The event of a request over the control plane that may have changed something."""
+
+ENDINGS: Final = frozenset({"call", "completion", REFUSED, CONTROL})
 
 _REASONS: Final[Mapping[str, str]] = {
     "audit_unavailable": "the record could not be written, and nothing is changed without it",
@@ -43,6 +46,9 @@ _REASONS: Final[Mapping[str, str]] = {
 }
 
 
+_WORDS: Final = (_REASONS, refused.REASONS, controlled.REASONS)
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """`ended` is false where what became of the request was never recorded."""
@@ -65,7 +71,10 @@ def _steps(known: Fields, intents: Sequence[Fields], who: Fields | None, *, ende
     yield "Outcome", _outcome(known) if ended else _unknown(intents)
     yield "When", str(known.get("time", "unknown"))
     if known.get("event") == REFUSED:
-        yield from refused(known)
+        yield from refused.refused(known)
+        return
+    if known.get("event") == CONTROL:
+        yield from controlled.controlled(known)
         return
     yield from _who(known, who)
     yield "Asked", _asked(known)
@@ -84,10 +93,10 @@ def _steps(known: Fields, intents: Sequence[Fields], who: Fields | None, *, ende
 
 
 def _outcome(known: Fields) -> str:
-    outcome, reason = str(known.get("outcome")), known.get("reason")
+    outcome, reason = str(known.get("outcome")), str(known.get("reason"))
     if outcome == "ok":
         return "allowed, and done"
-    told = _REASONS.get(str(reason)) or REASONS.get(str(reason), "")
+    told = next((words[reason] for words in _WORDS if reason in words), "")
     word = {"tool_error": "done, with an error"}.get(outcome, outcome)
     return f"{word}: {reason}" + (f" ({told})" if told else "")
 

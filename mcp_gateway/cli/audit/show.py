@@ -46,6 +46,8 @@ _COLUMNS: Final = (
     "http_method",
     "path",
     "status",
+    "role",
+    "route",
     "chain",
     "seq",
     "hash",
@@ -121,7 +123,8 @@ def _print(record: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         sys.stdout.write(orjson.dumps(record).decode() + "\n")
         return
-    what = next((record[name] for name in ("target", "model", "method", "path") if record.get(name)), "")
+    asked = " ".join(str(record[name]) for name in ("http_method", "path") if record.get(name))
+    what = next((record[name] for name in ("target", "model", "method") if record.get(name)), asked)
     where = record.get("server") or record.get("dialect") or ""
     reason = record.get("reason") or ""
     told = (record.get("time"), record.get("event"), record.get("request_id") or "-", record.get("principal") or "-")

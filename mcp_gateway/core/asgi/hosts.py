@@ -9,17 +9,23 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
 from mcp_gateway.core.asgi import respond
-from mcp_gateway.core.asgi.types import App, Receive, Scope, Send
+from mcp_gateway.core.asgi.types import Send
 
 _DEFAULT_PORT: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _JSON: Final = (respond.JSON, (b"vary", b"Origin"))
-_BAD_HOST: Final = respond.error_body(-32600, "This server is not known under that Host", "host_not_allowed")
-_BAD_ORIGIN: Final = respond.error_body(-32600, "Requests from that Origin are not allowed", "origin_not_allowed")
+STRANGERS: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
+    {
+        421: ("host_not_allowed", "This server is not known under that Host"),
+        403: ("origin_not_allowed", "Requests from that Origin are not allowed"),
+    }
+)
+"""By the status of `AllowedOrigins.refusal`: the reason for machines, and for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +81,10 @@ class AllowedOrigins:
         return 403 if foreign else None
 
 
-class CheckHost:
-    """ASGI: refuse requests for another Host or from a foreign Origin; the answer names neither."""
-
-    def __init__(self, app: App, allowed: AllowedOrigins) -> None:
-        self._app = app
-        self._allowed = allowed
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status = self._allowed.refusal(scope["headers"])
-        if status is None:
-            await self._app(scope, receive, send)
-        else:
-            await respond.respond(send, status, _BAD_HOST if status == 421 else _BAD_ORIGIN, _JSON)
+async def turn_away(send: Send, status: int) -> None:
+    """Answer a request that `AllowedOrigins.refusal` has a status for; the answer names neither Host nor Origin."""
+    reason, message = STRANGERS[status]
+    await respond.respond(send, status, respond.error_body(-32600, message, reason), _JSON)
 
 
 def _spellings(url: str) -> tuple[str, set[str]]:

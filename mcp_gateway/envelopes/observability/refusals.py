@@ -16,17 +16,22 @@ from typing import Any, Final
 
 from mcp_gateway.core.allowance import WINDOW_SECONDS, Allowance
 from mcp_gateway.core.call import Trail
-from mcp_gateway.core.errors import GatewayError, InsufficientScope, Unauthenticated
+from mcp_gateway.core.errors import GatewayError, InsufficientScope, Unauthenticated, UpstreamError
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.observability import names
 from mcp_gateway.envelopes.observability.lines import LineSink, now
 from mcp_gateway.envelopes.observability.metrics.measures import Measures
+from mcp_gateway.envelopes.observability.paths import shown
 from mcp_gateway.envelopes.observability.traces.context import HEADERS, Context, in_headers
 from mcp_gateway.envelopes.observability.traces.span import Value, text
 from mcp_gateway.envelopes.observability.traces.tracer import Tracer
 
 EDGE: Final = "edge"
 """The plane of what never came as far as one."""
+
+CONTROL: Final = "control"
+CONNECT: Final = "connect"
+"""The plane of the pages on which people connect accounts."""
 
 PER_MINUTE: Final = 600
 
@@ -36,7 +41,7 @@ _MOST_PRINCIPAL: Final = 320
 _NETWORK_BITS: Final = 64
 """Whoever has one address of IPv6 has this many bits of them."""
 
-_ROUTES: Final = ("/servers/", "/v1/", "/connect", "/.well-known/oauth-protected-resource")
+_ROUTES: Final = ("/servers/", "/v1/", "/connect", "/.well-known/oauth-protected-resource", "/api/", "/reload")
 
 
 class Refusals:
@@ -71,19 +76,18 @@ class Refusals:
         status: int,
         *,
         server: str = "",
-        principal: Principal | None = None,
+        principal: Principal | str | None = None,
     ) -> None:
         """A request was answered with `status`. `error` is why, or the reason's word; `scope` is ASGI's, or as much of
-        it as is known; `server` the virtual server, where the path names one."""
+        it as is known; `server` the virtual server, where the path names one; `principal` may be the id alone."""
         reason = error if isinstance(error, str) else error.reason
         self._measures.refusals.add(1, plane, reason)
-        who = principal.id if principal is not None else error.principal if isinstance(error, InsufficientScope) else ""
+        who, agent = _asked_by(principal, error)
         client = scope.get("client")
         address = str(client[0]) if client else ""
         if not who and not self._allowance.take(_network(address)):
             self._leave_out(plane, reason)
             return
-        agent = None if principal is None else principal.client_id
         record: dict[str, object] = {
             "time": now(),
             "event": "refused",
@@ -94,9 +98,9 @@ class Refusals:
             "agent": None if agent is None else text(agent),
             "client_address": text(address) or None,
             "http_method": text(str(scope.get("method") or "")) or None,
-            "path": text(str(scope.get("path") or "")) or None,
+            "path": shown(str(scope.get("path") or "")) or None,
             "status": status,
-            "outcome": "failed" if reason == _DEFECT else "refused",
+            "outcome": "failed" if reason == _DEFECT or isinstance(error, UpstreamError) else "refused",
             "reason": reason,
         }
         if isinstance(error, Unauthenticated) and error.why:
@@ -162,6 +166,13 @@ class Refusals:
 
 _SERVERS_FAULT: Final = 500
 _NOTHING: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+
+
+def _asked_by(principal: Principal | str | None, error: GatewayError | str) -> tuple[str, str | None]:
+    """The id of whoever asked, empty for who is not known, and the agent that they came through."""
+    if isinstance(principal, Principal):
+        return principal.id, principal.client_id
+    return principal or (error.principal if isinstance(error, InsufficientScope) else ""), None
 
 
 def _ambient(scope: Mapping[str, Any]) -> Context | None:

@@ -13,7 +13,7 @@ import pytest
 from mcp_gateway.core.asgi.body import BodyTooLarge, ClientDisconnected, read_body
 from mcp_gateway.core.asgi.disconnect import EXTENSION, watch
 from mcp_gateway.core.asgi.drain import Drain
-from mcp_gateway.core.asgi.hosts import AllowedOrigins, CheckHost
+from mcp_gateway.core.asgi.hosts import AllowedOrigins, turn_away
 from mcp_gateway.core.asgi.inflight import InFlight
 from mcp_gateway.core.asgi.respond import end, respond, send_chunk, start_sse
 from mcp_gateway.core.asgi.types import REQUEST_ID, Message, Receive, Scope, Send
@@ -169,19 +169,17 @@ def test_an_entry_that_is_no_address_is_an_error(entry: str) -> None:
 
 
 async def test_the_answer_to_a_stranger_has_no_id_and_names_nothing() -> None:
-    app = CheckHost(ok, ALLOWED)
     for headers, status, reason in (
         ([(b"host", b"evil")], 421, "host_not_allowed"),
         ([(b"host", b"gw.example.com"), (b"origin", b"https://evil")], 403, "origin_not_allowed"),
     ):
         client = Client()
-        await app(scope(*headers), client.receive, client.send)
+        assert ALLOWED.refusal(headers) == status
+        await turn_away(client.send, status)
         assert client.status == status
         assert "id" not in client.error and client.error["error"]["data"]["reason"] == reason
         assert "evil" not in str(client.sent) and b"access-control-allow-origin" not in dict(client.sent[0]["headers"])
-    client = Client()
-    await app(scope((b"host", b"gw.example.com")), client.receive, client.send)
-    assert client.status == 200
+    assert ALLOWED.refusal([(b"host", b"gw.example.com")]) is None
 
 
 # ---------------------------------------------------------------- in flight
