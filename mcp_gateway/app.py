@@ -185,7 +185,7 @@ class Gateway:
             allowed=allowed,
             inflight=self._inflight,
             door=self._identity.door,
-            connect=self._identity.connect,
+            connect=self._identity.pages(self.refusals),
             models=models.ModelsApp(
                 self._llm, self._standing.llm, self._identity.door, limits, report_defect, self.refusals
             ),

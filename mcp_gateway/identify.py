@@ -29,6 +29,7 @@ from mcp_gateway.envelopes.identity.state import State
 from mcp_gateway.envelopes.identity.tickets import PURPOSE as TICKET_PURPOSE
 from mcp_gateway.envelopes.identity.tickets import Tickets
 from mcp_gateway.envelopes.identity.verify import Verify
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.ingress.connect.app import ConnectApp
 from mcp_gateway.ingress.connect.targets import AccountTarget, HeadersTarget, Target
 from mcp_gateway.ingress.exchange import Report
@@ -59,13 +60,14 @@ class Identity:
         """`base_url` is what clients type, with the port that is bound. Use `open`."""
         gateway = settings.gateway
         self._log = log
+        self._report = report
         self.base_url = base_url
         self.keys = tuple(keys)
         self._anonymous = gateway.anonymous_allowed
         self._identity = gateway.identity
         self.state = state
         self.fetcher = Fetcher(Allowed.parse(gateway.egress.allow))
-        document_url = base_url + _DOCUMENT if base_url.startswith("https:") else ""
+        document_url = self._document_url = base_url + _DOCUMENT if base_url.startswith("https:") else ""
         self._lease = lease_at(settings.state.redis, tenant=settings.state.tenant)
         stores = Stores(vault=state.vault, registrations=state.registrations, lease=self._lease)
         self.credentialing = Credentialing(self.fetcher, stores, document_url=document_url, log=log)
@@ -74,10 +76,10 @@ class Identity:
         )
         self._logins: Live[Mapping[str, Login]] = Live(MappingProxyType({}))
         self._targets: Live[Mapping[str, Target]] = Live(MappingProxyType({}))
-        tickets = Tickets(
+        self._tickets = Tickets(
             Sealer(keys, TICKET_PURPOSE), base_url, login=lambda: self._logins.current, anonymous=self._anonymous
         )
-        self.ask_to_connect = AskToConnect(tickets, self.connections, Sealer(keys, STATE_PURPOSE))
+        self.ask_to_connect = AskToConnect(self._tickets, self.connections, Sealer(keys, STATE_PURPOSE))
         self._closing: set[asyncio.Task[None]] = set()
         door, logins = self._doorway(gateway.identity)
         self._door = door
@@ -89,19 +91,6 @@ class Identity:
         self.door: Live[Doorway] = Live(door)
         self._logins.swap(logins)
         self._targets.swap(self._targets_of(settings))
-        self.connect: App = ConnectApp(
-            base_url=base_url,
-            keys=keys,
-            tickets=tickets,
-            targets=self._targets,
-            logins=self._logins,
-            flows=state.flows,
-            connections=self.connections,
-            anonymous=self._anonymous,
-            log=log,
-            report=report,
-            client_document=client_document(document_url, base_url + _CALLBACK) if document_url else None,
-        )
 
     @classmethod
     async def open(
@@ -114,6 +103,24 @@ class Identity:
         state = await State.open(settings.state.database, keys, settings.state.tenant)
         state.start()
         return cls(settings, state, keys=keys, base_url=base_url, log=log, report=report)
+
+    def pages(self, refused: Refusals) -> App:
+        """The pages on which people connect accounts; `refused` is told of those that say no."""
+        url = self._document_url
+        return ConnectApp(
+            base_url=self.base_url,
+            keys=self.keys,
+            tickets=self._tickets,
+            targets=self._targets,
+            logins=self._logins,
+            flows=self.state.flows,
+            connections=self.connections,
+            anonymous=self._anonymous,
+            log=self._log,
+            report=self._report,
+            refused=refused,
+            client_document=client_document(url, self.base_url + _CALLBACK) if url else None,
+        )
 
     def apply(self, settings: Settings) -> None:
         """Put the issuers, logins and targets of `settings` in force.

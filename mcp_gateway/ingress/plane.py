@@ -19,7 +19,7 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.versions import HANDSHAKE
 from mcp_gateway.envelopes.identity.protected import WELL_KNOWN, ProtectedResource
 from mcp_gateway.envelopes.observability.metrics.measures import LLM, MCP
-from mcp_gateway.envelopes.observability.refusals import Refusals
+from mcp_gateway.envelopes.observability.refusals import CONNECT, Refusals
 from mcp_gateway.ingress.exchange import Arrival, Endpoint, Report, failure, unexpected
 from mcp_gateway.ingress.handshake import HandshakeEndpoint
 from mcp_gateway.ingress.head import read_head
@@ -219,10 +219,15 @@ class DataPlane:
         reason, body = said
         request_id: str = scope[REQUEST_ID]
         server = "" if served is None else served.name
-        models = self._models is not None and scope["path"].startswith(_MODELS)
-        self._refused(LLM if models else MCP, scope, request_id, reason, status, server=server, principal=principal)
+        plane = self._plane(scope["path"])
+        self._refused(plane, scope, request_id, reason, status, server=server, principal=principal)
         timing = (b"server-timing", b"gateway;dur=0, upstream;dur=0")
         await respond.respond_json(send, status, body, ((b"x-request-id", request_id.encode()), timing, *extra))
+
+    def _plane(self, path: str) -> str:
+        if self._models is not None and path.startswith(_MODELS):
+            return LLM
+        return CONNECT if self._connect is not None and _under_connect(path) else MCP
 
     def _document(self, path: str, raw: bytes | None) -> Json | None:
         if not path.startswith(WELL_KNOWN):

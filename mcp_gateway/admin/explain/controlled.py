@@ -10,7 +10,6 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "configuration_error": "the configuration has faults, and the one before stays in force",
         "unanswered": "it ended before there was an answer: what became of it is not known",
-        "unknown_connection": "there was no such connection",
     }
 )
 

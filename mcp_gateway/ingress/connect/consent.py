@@ -20,7 +20,7 @@ from mcp_gateway.envelopes.identity.tickets import BadTicket, ExpiredTicket, Tic
 from mcp_gateway.ingress.connect.browser import Session
 from mcp_gateway.ingress.connect.http import Answer, BadForm, Request
 from mcp_gateway.ingress.connect.pages import Asked
-from mcp_gateway.ingress.connect.parts import FLOW_SECONDS, Parts, Refused, out_of_date, same_site
+from mcp_gateway.ingress.connect.parts import FLOW_SECONDS, Parts, Reason, Refused, out_of_date, same_site
 from mcp_gateway.ingress.connect.signing_in import SigningIn
 from mcp_gateway.ingress.connect.targets import AccountTarget, HeadersTarget, Target
 
@@ -84,14 +84,13 @@ class Consent:
         raw = await self._parts.flows.take(state) if state else None
         flow = orjson.loads(raw) if raw is not None else {}
         if flow.get("kind") != KIND:
-            raise Refused(
-                400, "Nothing to finish", "This step was finished before, or took too long. Open the link once more."
-            )
+            words = "This step was finished before, or took too long. Open the link once more."
+            raise Refused(400, "step_over", "Nothing to finish", words)
         ticket = Ticket.load(base64.b64decode(flow["ticket"]))
         session = self._parts.browser.session(request.cookies)
         if session is None or session.digest != flow["browser"] or session.person != ticket.person:
             self._parts.log.warning("consent of another browser", upstream=ticket.upstream, request_id=request.id)
-            raise _for_somebody_else()
+            raise _for_somebody_else("other_browser")
         if not ticket.issuer:
             self._parts.nobody(request)
         target = self._parts.targets.current.get(ticket.upstream)
@@ -109,11 +108,11 @@ class Consent:
         try:
             ticket = self._parts.tickets.read(token)
         except ExpiredTicket:
-            raise Refused(
-                410, "This link has expired", "Links work for ten minutes. Ask your agent again to get a new one."
-            ) from None
+            words = "Links work for ten minutes. Ask your agent again to get a new one."
+            raise Refused(410, "link_expired", "This link has expired", words) from None
         except BadTicket:
-            raise Refused(404, "This is not a link of ours", "Check that the whole address was copied.") from None
+            words = "Check that the whole address was copied."
+            raise Refused(404, "link_unknown", "This is not a link of ours", words) from None
         target = self._parts.targets.current.get(ticket.upstream)
         if target is None:
             raise _gone()
@@ -130,7 +129,7 @@ class Consent:
             told = {"principal": session.person, "upstream": ticket.upstream, "request_id": request.id}
             self._parts.log.warning("link of another person", **told)
             again = ("Sign in as somebody else", f"{self._root}/{request.rest}?sign-in=again")
-            raise _for_somebody_else(*([again] if ticket.issuer else []))
+            raise _for_somebody_else("link_of_another", *([again] if ticket.issuer else []))
 
     async def _asked(self, ticket: Ticket, target: Target) -> Asked:
         if isinstance(target, HeadersTarget):
@@ -194,9 +193,10 @@ class Consent:
         return Answer(200, self._parts.pages.connected(ticket.upstream))
 
 
-def _for_somebody_else(*links: tuple[str, str]) -> Refused:
+def _for_somebody_else(reason: Reason, *links: tuple[str, str]) -> Refused:
     return Refused(
         403,
+        reason,
         "This link was made for somebody else",
         "Only the person who asked the agent can connect an account with it. If somebody sent you this link, do not "
         "go on: they would get to use your account.",
@@ -205,4 +205,5 @@ def _for_somebody_else(*links: tuple[str, str]) -> Refused:
 
 
 def _gone() -> Refused:
-    return Refused(404, "Nothing to connect", "This upstream does not take accounts of people here any more.")
+    words = "This upstream does not take accounts of people here any more."
+    return Refused(404, "nothing_to_connect", "Nothing to connect", words)

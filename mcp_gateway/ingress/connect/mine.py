@@ -49,7 +49,8 @@ class Mine:
         if not self._parts.browser.is_form_token(form.get("token", ""), session, _about(upstream)):
             raise out_of_date()
         if await self._parts.connections.disconnect(GrantKey(session.person, upstream)) is None:
-            raise Refused(404, "Nothing to disconnect", "This account is not connected any more.")
+            words = "This account is not connected any more."
+            raise Refused(404, "unknown_connection", "Nothing to disconnect", words)
         return redirect(f"{self._root}/")
 
     def _check(self, request: Request, session: Session) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.principal import ANONYMOUS
@@ -20,12 +21,34 @@ FLOW_SECONDS = 600
 """How long a person may be away at an identity provider or an authorization server."""
 
 
-class Refused(Exception):
-    """A page that says why it does not go on: HTTP status, title, text, and links (text, address) to go on by."""
+Reason = Literal[
+    "body_too_large",
+    "internal_error",
+    "invalid_request",
+    "link_expired",
+    "link_of_another",
+    "link_unknown",
+    "method_not_allowed",
+    "not_found",
+    "not_on_loopback",
+    "nothing_to_connect",
+    "other_browser",
+    "page_out_of_date",
+    "sign_in_failed",
+    "sign_in_unknown",
+    "step_over",
+    "unknown_connection",
+]
+"""Why a page does not go on, for machines: nobody outside adds a word to it."""
 
-    def __init__(self, status: int, title: str, words: str, *links: tuple[str, str]) -> None:
+
+class Refused(Exception):
+    """A page that says why it does not go on: HTTP status, reason, title, text, links (text, address) to go on by."""
+
+    def __init__(self, status: int, reason: Reason, title: str, words: str, *links: tuple[str, str]) -> None:
         super().__init__(title)
         self.status = status
+        self.reason = reason
         self.title = title
         self.words = words
         self.links = links
@@ -49,7 +72,8 @@ class Parts:
     def nobody(self, request: Request) -> Session:
         """The session of a person who needs no sign-in: on loopback, of a gateway that serves anonymous callers."""
         if not self.anonymous or not request.loopback:
-            raise Refused(403, "Not from here", "This page opens on the machine of the gateway only.")
+            words = "This page opens on the machine of the gateway only."
+            raise Refused(403, "not_on_loopback", "Not from here", words)
         session = self.browser.session(request.cookies)
         return self.browser.begin(ANONYMOUS.id, "", session)
 
@@ -67,6 +91,5 @@ def same_site(request: Request) -> None:
 
 
 def out_of_date() -> Refused:
-    return Refused(
-        403, "This page is out of date", "It was opened in another browser, or too long ago. Open the link once more."
-    )
+    words = "It was opened in another browser, or too long ago. Open the link once more."
+    return Refused(403, "page_out_of_date", "This page is out of date", words)

@@ -26,7 +26,7 @@ class SigningIn:
         """Send the browser to `issuer` (its name); `back` is the path below `/connect/` to return to."""
         login = self._parts.logins.current.get(issuer)
         if login is None:
-            raise Refused(404, "No sign-in here", "People of this issuer cannot sign in: ask your administrator.")
+            raise _nowhere()
         state = secrets.token_urlsafe(32)
         url, pending = await login.begin(state, again=again)
         if not may_be_sent_to(url):
@@ -42,25 +42,30 @@ class SigningIn:
         raw = await self._parts.flows.take(state) if state else None
         flow = orjson.loads(raw) if raw is not None else {}
         if flow.get("kind") != KIND:
-            raise Refused(400, "Sign in again", "This sign-in was finished before, or took too long.")
+            raise Refused(400, "step_over", "Sign in again", "This sign-in was finished before, or took too long.")
         if not self._parts.browser.began_flow(request.cookies, state, flow["browser"]):
             raise Refused(
                 403,
+                "other_browser",
                 "Sign in again",
                 "This sign-in was begun in another browser, or your browser does not accept cookies from this page.",
             )
         login = self._parts.logins.current.get(flow["issuer"])
         if login is None:
-            raise Refused(404, "No sign-in here", "People of this issuer cannot sign in: ask your administrator.")
+            raise _nowhere()
         browser = self._parts.browser
         try:
             person = await login.complete(request.query, flow["pending"])
         except SignInFailed as error:
             self._parts.log.warning("sign-in failed", issuer=flow["issuer"], why=error.message, request_id=request.id)
             back = f"{self._root}/{flow['back']}"
-            raise Refused(
-                403, "You are not signed in", f"It did not work: {error.message}.", ("Try again", back)
-            ) from None
+            words = f"It did not work: {error.message}."
+            raise Refused(403, "sign_in_failed", "You are not signed in", words, ("Try again", back)) from None
         session = browser.begin(person.id, person.shown, browser.session(request.cookies))
         self._parts.log.info("signed in", principal=person.id, request_id=request.id)
         return redirect(f"{self._root}/{flow['back']}").plus(browser.keep(session), browser.end_flow(state))
+
+
+def _nowhere() -> Refused:
+    words = "People of this issuer cannot sign in: ask your administrator."
+    return Refused(404, "sign_in_unknown", "No sign-in here", words)

@@ -19,6 +19,9 @@ from mcp_gateway.envelopes.identity.connections import Connections
 from mcp_gateway.envelopes.identity.login import Person, SignInFailed
 from mcp_gateway.envelopes.identity.stores import Grant, GrantKey, Tokens
 from mcp_gateway.envelopes.identity.tickets import Tickets
+from mcp_gateway.envelopes.observability.lines import MemoryLines
+from mcp_gateway.envelopes.observability.metrics.measures import Measures
+from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.ingress.connect.app import ConnectApp
 from mcp_gateway.ingress.connect.targets import AccountTarget, HeadersTarget, Target
 from tests.envelopes.identity.memory import MemoryFlows, MemoryVault
@@ -163,6 +166,7 @@ class Rig:
             anonymous=anonymous,
             clock=lambda: self.now,
         )
+        self.lines, self.measures = MemoryLines(), Measures()
         self.app = ConnectApp(
             base_url=base_url,
             keys=KEYS,
@@ -174,6 +178,7 @@ class Rig:
             anonymous=anonymous,
             log=self.log,
             report=lambda request_id, error: self.defects.append(error),
+            refused=Refusals(self.lines, self.measures),
             client_document={"client_id": f"{base_url}/connect/client.json"},
         )
 
