@@ -122,6 +122,9 @@ class Broken(Control):
     async def reload(self) -> Reloaded:
         raise RuntimeError(CANARY)
 
+    def servers(self) -> list[dict[str, Any]]:
+        raise RuntimeError(CANARY)
+
 
 class Change(NamedTuple):
     """What was done, and how that is recorded."""
@@ -184,6 +187,20 @@ async def test_looking_leaves_no_record(tmp_path: Path) -> None:
             for path in ("/healthz", "/api/snapshot", "/api/decisions", "/api/decisions/abc-1", "/nowhere", "/metrics"):
                 await http.request(method, path)
     assert here.lines.records == [] and refusals(here) == {}
+
+
+@pytest.mark.parametrize(("bearer", "principal"), [("rita", "corp|rita"), ("", None)])
+async def test_a_defect_met_by_looking_is_on_record(bearer: str, principal: str | None) -> None:
+    here = plane(Broken(), guarded=bool(bearer))
+    transport = httpx.ASGITransport(here.guard, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
+        answer = await http.get("/api/servers", headers={"authorization": f"Bearer {bearer}"})
+    assert (answer.status_code, CANARY in answer.text) == (500, False)
+    (record,) = here.lines.records
+    about = tuple(record[name] for name in ("event", "plane", "reason", "outcome", "principal", "request_id"))
+    told = answer.headers["x-request-id"]
+    assert about == ("refused", "control", "internal_error", "failed", principal, told)
+    assert CANARY not in json.dumps(record)
 
 
 class Slow(Control):

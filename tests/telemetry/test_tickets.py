@@ -90,7 +90,9 @@ async def test_it_is_nowhere(
         record = told[each.headers["x-request-id"]]
         assert record["reason"] == shown.reason and record.get("plane", "control") == shown.plane
         assert str(record["path"]).lower().endswith(("/connect/…", "/connect//…"))
-    assert any(span.attributes.get("url.path") == "/connect/…" for span in traced)
+    seen = {span.attributes["mcp_gateway.request.id"]: span.attributes.get("url.path") for span in traced}
+    refused = {key: each["path"] for key, each in told.items() if each["event"] == "refused"}
+    assert refused.items() <= seen.items(), "each refusal has a span, on the control plane as well"
     logged = capfd.readouterr()
     said = json.dumps(records) + metrics + str(traced) + logged.out + logged.err
     assert link not in said and ticket[:40] not in said and ticket[-40:] not in said
