@@ -99,7 +99,7 @@ test-deps: ## system packages and node modules that tests use (installs packages
 .PHONY: lock
 lock: dev ## resolve pyproject.toml into requirements/*.txt (UPGRADE=1 moves the pins)
 	$(LOCK) --extra demo --group build --output-file requirements/base.txt >/dev/null
-	$(LOCK) --extra demo --group build --group dev --constraints requirements/base.txt \
+	$(LOCK) --extra demo --extra presidio --group build --group dev --constraints requirements/base.txt \
 		--output-file requirements/dev.txt >/dev/null
 
 .PHONY: clean

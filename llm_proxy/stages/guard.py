@@ -106,7 +106,7 @@ def _waits(guard: Guardrail, content: Carried) -> bool:
     """Whether it only refuses, and something else can be done while it looks. What does not wait is done first."""
     if guard.rewrites or isinstance(guard.examine, ExaminePolicy):
         return False
-    return not (content.small and isinstance(guard.examine, OffLoop))
+    return guard.examine.waits(content) if isinstance(guard.examine, OffLoop) else True
 
 
 async def _awaited(answer: partial[Awaitable[Reply]]) -> Reply:

@@ -13,6 +13,7 @@ from mcp_gateway.core.egress.fetch import Fetcher
 from mcp_gateway.envelopes.safety.classifier import Classifier
 from mcp_gateway.envelopes.safety.configure import POLICY
 from mcp_gateway.envelopes.safety.detectors.code_safety import CodeSafety
+from mcp_gateway.envelopes.safety.detectors.presidio import Presidio
 from mcp_gateway.envelopes.safety.detectors.prompt_injection import PromptInjection
 from mcp_gateway.envelopes.safety.detectors.regex import Regex
 from mcp_gateway.envelopes.safety.detectors.regex_presets import PRESETS
@@ -25,6 +26,7 @@ from mcp_gateway.envelopes.safety.webhook import Webhook
 from mcp_gateway.envelopes.safety.workers import Workers
 from mcp_gateway.settings.load import load
 from tests.docs.blocks import blocks
+from tests.envelopes.safety.pipeline import pipeline
 from tests.support import ROOT
 
 PAGE = ROOT / "docs/guardrail-types.md"
@@ -44,12 +46,14 @@ def section(kind: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "kind", ["sql", "regex", "size", "code_safety", "prompt_injection", "classifier", "webhook", "llm_judge"]
+    "kind",
+    ["sql", "presidio", "regex", "size", "code_safety", "prompt_injection", "classifier", "webhook", "llm_judge"],
 )
 async def test_the_table_of_a_type_has_its_options(kind: str, fetcher: Fetcher) -> None:
     url = {"url": "https://guard.example.com/"}
     makers: dict[str, Callable[[Mapping[str, object]], object]] = {
         "sql": lambda config: Sql.of({"dialect": "postgres", **config}),
+        "presidio": Presidio.of,
         "regex": Regex.of,
         "size": Size.of,
         "code_safety": CodeSafety.of,
@@ -71,8 +75,11 @@ def test_names_of_values_are_complete() -> None:
 
 
 async def test_the_file_of_the_page_has_one_of_each_type_and_can_be_used(tmp_path: Path, fetcher: Fetcher) -> None:
+    # The pipeline that the page speaks of is a download.
+    model = pipeline(tmp_path / "names")
     for block in blocks(PAGE, "yaml"):
-        (tmp_path / str(block.file)).write_text(block.text)
+        assert block.text.count("en_core_web_md") <= 1
+        (tmp_path / str(block.file)).write_text(block.text.replace("en_core_web_md", model))
     settings = load(tmp_path / "gateway.yaml", {"DESK_TOKEN": "secret"})
     async with guardrails_of(settings) as found:
         assert settings.guardrails is not None and settings.guardrails.model is not None

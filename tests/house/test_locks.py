@@ -13,9 +13,10 @@ import mcp_gateway
 from tests.support import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-RUNTIME = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["demo"]]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+RUNTIME = [*PROJECT["project"]["dependencies"], *EXTRAS["demo"]]
 BUILD = [*PROJECT["build-system"]["requires"], *PROJECT["dependency-groups"]["build"]]
-DEV = PROJECT["dependency-groups"]["dev"]
+DEV = [*PROJECT["dependency-groups"]["dev"], *EXTRAS["presidio"]]
 
 
 def pins(name: str) -> dict[str, str]:

@@ -40,6 +40,16 @@ class Whole(Protocol):
 
 
 @runtime_checkable
+class RunsModel(Protocol):
+    """A detector that takes long even for a few words, and finds one by all that stand around it.
+
+    So it looks at no text that is still arriving, and the event loop never runs it.
+    """
+
+    runs_model: bool
+
+
+@runtime_checkable
 class Rewrites(Protocol):
     """A detector that has a better form of a text, in which there is less to find."""
 
@@ -62,7 +72,7 @@ class ExamineTexts:
     Nothing is found in fewer than `shortest` characters, as long as they are ASCII: others may stand for many.
     """
 
-    __slots__ = ("_detector", "_joins", "_label", "_only", "_rewrites", "_shortest", "_whole")
+    __slots__ = ("_detector", "_joins", "_label", "_only", "_rewrites", "_shortest", "_whole", "runs_model")
 
     def __init__(self, detector: Detector, *, only: frozenset[str] = frozenset(), shortest: int = 0) -> None:
         self._detector = detector
@@ -70,6 +80,7 @@ class ExamineTexts:
         self._only = only
         self._label: Label = partial(_labelled, detector) if isinstance(detector, Labels) else placeholder
         self._whole = isinstance(detector, Whole) and detector.reads_whole
+        self.runs_model: Final = isinstance(detector, RunsModel) and detector.runs_model
         self._rewrites = detector if isinstance(detector, Rewrites) else None
         self._joins = isinstance(detector, Joins) and detector.joins
 
@@ -88,7 +99,8 @@ class ExamineTexts:
 
     def streams(self, name: str, *, rewrite: bool) -> bool:
         """Whether a text under `name` can be looked at while it arrives."""
-        return self.ignores(name) or not (self._whole or (rewrite and self._rewrites is not None))
+        needs_all = self._whole or self.runs_model or (rewrite and self._rewrites is not None)
+        return not needs_all or self.ignores(name)
 
     def ignores(self, name: str) -> bool:
         """Whether a text under `name` is not its business."""

@@ -12,6 +12,7 @@ from mcp_gateway.envelopes.safety.configure import Make
 from mcp_gateway.envelopes.safety.content import Examiner
 from mcp_gateway.envelopes.safety.detectors.code_safety import CodeSafety
 from mcp_gateway.envelopes.safety.detectors.pii import Pii
+from mcp_gateway.envelopes.safety.detectors.presidio import Presidio
 from mcp_gateway.envelopes.safety.detectors.prompt_injection import PromptInjection
 from mcp_gateway.envelopes.safety.detectors.regex import Regex
 from mcp_gateway.envelopes.safety.detectors.secrets import Secrets
@@ -31,6 +32,7 @@ _DETECTORS: Final[Mapping[str, Callable[[Mapping[str, object]], Detector]]] = Ma
     {
         "code_safety": CodeSafety.of,
         "pii": Pii.of,
+        "presidio": Presidio.of,
         "prompt_injection": PromptInjection.of,
         "regex": Regex.of,
         "secrets": Secrets.of,
@@ -76,6 +78,7 @@ def _over_texts(kind: str, of: Callable[[Mapping[str, object]], Detector], worke
         ):
             raise ValueError(f"`{ARGUMENTS}` must be a list of names")
         names = _ARGUMENTS.get(kind, frozenset()) if only is None else frozenset(only)
-        return OffLoop(ExamineTexts(of(options), only=names, shortest=_SHORTEST.get(kind, 0)), workers)
+        examine = ExamineTexts(of(options), only=names, shortest=_SHORTEST.get(kind, 0))
+        return OffLoop(examine, workers, always=examine.runs_model)
 
     return make

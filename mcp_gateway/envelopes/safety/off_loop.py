@@ -17,15 +17,23 @@ class Examines(Protocol):
 
 
 class OffLoop:
-    """Examines on the spot what is small, and in a thread what is not. Raises `Busy` too, then."""
+    """Examines on the spot what is small, and in a thread what is not. Raises `Busy` too, then.
 
-    __slots__ = ("_workers", "examine")
+    With `always`, nothing is small.
+    """
 
-    def __init__(self, examine: Examines, workers: Workers) -> None:
+    __slots__ = ("_always", "_workers", "examine")
+
+    def __init__(self, examine: Examines, workers: Workers, *, always: bool = False) -> None:
         self.examine: Final = examine
         self._workers = workers
+        self._always = always
+
+    def waits(self, content: Content) -> bool:
+        """Whether the event loop does something else meanwhile."""
+        return self._always or not content.small
 
     def __call__(self, content: Content, *, rewrite: bool) -> Examined | Awaitable[Examined]:
-        if content.small:
-            return self.examine(content, rewrite=rewrite)
-        return self._workers.run(partial(self.examine, content, rewrite=rewrite))
+        if self.waits(content):
+            return self._workers.run(partial(self.examine, content, rewrite=rewrite))
+        return self.examine(content, rewrite=rewrite)
