@@ -40,8 +40,15 @@ class Safeguard:
         self._built: tuple[FileSpec, bool, Configured] | None = None
 
     def configured(self, spec: FileSpec, *, governed: bool) -> Configured:
-        """The guardrails of `spec`; `governed` if the gateway has policies. Raises `BadGuardrails`."""
-        if self._built is not None and self._built[0] is spec and self._built[1] is governed:
+        """The guardrails of `spec`, which are those that there are if they are the same; `governed` if the gateway has
+        policies. Raises `BadGuardrails`.
+        """
+        # A reload reads the same again, and models take seconds to load.
+        if (
+            self._built is not None
+            and self._built[1] is governed
+            and (self._built[0] is spec or self._built[0] == spec)
+        ):
             return self._built[2]
         if self._fetcher is None:
             self._fetcher = Fetcher(self._allowed)

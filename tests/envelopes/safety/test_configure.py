@@ -148,11 +148,13 @@ async def test_all_faults_are_told_at_once() -> None:
     assert [fault.at for fault in faults] == [INSTANCE, ("groups", 0, "guardrails", 1), ("rules", 0, HOOK, 1)]
 
 
-async def test_a_configuration_is_built_once_for_all_its_snapshots() -> None:
+async def test_a_configuration_is_built_once_for_all_its_snapshots_and_as_long_as_it_stays() -> None:
     safeguard = Safeguard()
     try:
-        spec = GuardrailsSettings()
-        assert safeguard.configured(spec, governed=True) is safeguard.configured(spec, governed=True)
+        written = {"groups": group({"name": "x", "type": "regex", "config": {"presets": ["email"]}})}
+        built = safeguard.configured(GuardrailsSettings.model_validate(written), governed=True)
+        assert safeguard.configured(GuardrailsSettings.model_validate(written), governed=True) is built
+        assert safeguard.configured(GuardrailsSettings.model_validate(written), governed=False) is not built
         other = GuardrailsSettings.model_validate({"groups": group({"name": "x", "type": "nope"})})
         with pytest.raises(BadGuardrails):
             safeguard.configured(other, governed=True)

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mcp_gateway.envelopes.safety.content import Carrier, Examined
 from mcp_gateway.envelopes.safety.detectors.presidio import Presidio
@@ -74,6 +76,13 @@ def test_what_is_taken_out_is_gone_and_nothing_else(presidio: Presidio, text: st
     once = redact(text, scan(text, (presidio,)))
     assert once == left
     assert scan(once, (presidio,)) == ()
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from([NAME, CITY, CARD, "Bob", "Alice", "Smith", "PERSON", " ", "[", "]", "\n", "x", ", "])))
+def test_what_is_left_is_at_rest(presidio: Presidio, parts: list[str]) -> None:
+    left = redact("".join(parts), scan("".join(parts), (presidio,)))
+    assert scan(left, (presidio,)) == ()
 
 
 def test_texts_together_are_read_as_each_by_itself(presidio: Presidio) -> None:
