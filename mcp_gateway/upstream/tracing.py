@@ -9,10 +9,11 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from mcp_gateway.calls.kinds import Invocation, Kind, Result
+from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import GatewayError, Rejected
 from mcp_gateway.envelopes.observability import names
 from mcp_gateway.envelopes.observability.traces.baggage import NOTE, passed_on
-from mcp_gateway.envelopes.observability.traces.context import BAGGAGE, HEADERS
+from mcp_gateway.envelopes.observability.traces.context import BAGGAGE, HEADERS, Context
 from mcp_gateway.envelopes.observability.traces.span import SpanKind, Value, text
 from mcp_gateway.envelopes.observability.traces.tracer import TRAIL, Traced
 from mcp_gateway.upstream.credentials import Fields
@@ -36,14 +37,16 @@ async def ask(
 ) -> Result:
     """Carry out `invocation` as part of the traced request that led to it. Raises what `invoke` raises."""
     context = traced.child()
-    theirs = {key: value for key, value in invocation.meta.items() if key not in HEADERS}
-    passed = passed_on(invocation.call.trail)
-    ours = {**context.fields(), BAGGAGE: passed} if passed else context.fields()
+    meta: Json = context.fields()
+    if passed := passed_on(invocation.call.trail):
+        meta[BAGGAGE] = passed
+    if invocation.meta:
+        meta = {**{key: value for key, value in invocation.meta.items() if key not in HEADERS}, **meta}
     started = traced.now()
     error: str | None = None
-    code: int | None = None
+    code = ""
     try:
-        result = await invoke(replace(invocation, meta={**theirs, **ours}))
+        result = await invoke(replace(invocation, meta=meta))
         if result.get("isError") is True:
             error = names.TOOL_ERROR
         return result
@@ -51,8 +54,7 @@ async def ask(
         error = "cancelled"
         raise
     except Rejected as rejected:
-        code = rejected.code
-        error = str(code)
+        error = code = str(rejected.code)
         raise
     except GatewayError as failed:
         error = failed.reason
@@ -62,11 +64,7 @@ async def ask(
         raise
     finally:
         if context.sampled:
-            attributes = _attributes(invocation, peer)
-            if code is not None:
-                attributes[names.RPC_STATUS] = str(code)
-            times = (started, traced.now())
-            traced.put(_name(invocation), SpanKind.CLIENT, context, times, attributes, error)
+            _put(invocation, traced, context, started, peer, error, code)
 
 
 def with_baggage(invocation: Invocation) -> Invocation:
@@ -79,28 +77,35 @@ def carried(invocation: Invocation, fields: Fields) -> Fields:
     """`fields` with the context of a traced request and its baggage, which stand in its ``_meta`` already."""
     notes, meta = invocation.call.trail.notes, invocation.meta
     if TRAIL in notes:
-        return {**fields, **{name: meta[name] for name in HEADERS if name in meta}}
+        carried = dict(fields)
+        for name in HEADERS:
+            if name in meta:
+                carried[name] = meta[name]
+        return carried
     return {**fields, BAGGAGE: meta[BAGGAGE]} if NOTE in notes and BAGGAGE in meta else fields
 
 
-def _name(invocation: Invocation) -> str:
-    method = invocation.kind.value
-    return f"{method} {text(invocation.target)}" if invocation.kind in (Kind.TOOL, Kind.PROMPT) else method
-
-
-def _attributes(invocation: Invocation, peer: Peer) -> dict[str, Value]:
+def _put(
+    invocation: Invocation, traced: Traced, context: Context, started: int, peer: Peer, error: str | None, code: str
+) -> None:
+    kind, target = invocation.kind, invocation.target
+    method = kind.value
     attributes: dict[str, Value] = {
         **peer,
-        names.MCP_METHOD: invocation.kind.value,
+        names.MCP_METHOD: method,
         names.UPSTREAM: invocation.upstream,
         names.REQUEST_ID: invocation.call.request_id,
     }
-    match invocation.kind:
-        case Kind.TOOL:
-            attributes[names.OPERATION] = names.EXECUTE_TOOL
-            attributes[names.TOOL_NAME] = text(invocation.target)
-        case Kind.PROMPT:
-            attributes[names.PROMPT_NAME] = text(invocation.target)
-        case Kind.RESOURCE:
-            attributes[names.MCP_RESOURCE] = text(invocation.target.partition("?")[0])
-    return attributes
+    name = method
+    if kind is Kind.TOOL:
+        attributes[names.OPERATION] = names.EXECUTE_TOOL
+        attributes[names.TOOL_NAME] = named = text(target)
+        name = f"{method} {named}"
+    elif kind is Kind.PROMPT:
+        attributes[names.PROMPT_NAME] = named = text(target)
+        name = f"{method} {named}"
+    elif kind is Kind.RESOURCE:
+        attributes[names.MCP_RESOURCE] = text(target.partition("?")[0])
+    if code:
+        attributes[names.RPC_STATUS] = code
+    traced.put(name, SpanKind.CLIENT, context, (started, traced.now()), attributes, error)

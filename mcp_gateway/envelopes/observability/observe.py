@@ -58,7 +58,7 @@ class Observe:
             traced = self._tracer.begin(call.trail, in_meta(call.params.get("_meta")), ambient)
         if detail.baggage is not None:
             take(call.trail, detail.baggage, call.headers, call.params.get("_meta"))
-        ending, result = _Ending("ok", None, None), None
+        ending, result = _WELL, None
         try:
             result = await call_next(call)
             if result.get("isError") is True:
@@ -68,9 +68,24 @@ class Observe:
             ending = _ending(error)
             raise
         finally:
-            afterwards(self._measure, call, ending, time.perf_counter() - began)
-            if traced is not None and traced.context.sampled:
-                afterwards(_finish, call, traced, ending, traced.now(), detail.show, result)
+            seconds = time.perf_counter() - began
+            if traced is None or not traced.context.sampled:
+                afterwards(self._measure, call, ending, seconds)
+            else:
+                afterwards(self._tell, call, traced, ending, seconds, traced.now(), detail.show, result)
+
+    def _tell(
+        self,
+        call: Call,
+        traced: Traced,
+        ending: _Ending,
+        seconds: float,
+        at: int,
+        show: Show | None,
+        result: dict[str, Any] | None,
+    ) -> None:
+        self._measure(call, ending, seconds)
+        _finish(call, traced, ending, at, show, result)
 
     def _measure(self, call: Call, ending: _Ending, seconds: float) -> None:
         measures, notes = self._measures, call.trail.notes
@@ -100,6 +115,7 @@ class _Ending:
         self.upstream = upstream
 
 
+_WELL: Final = _Ending("ok", None, None)
 _TOOL_ERROR: Final = _Ending(names.TOOL_ERROR, names.TOOL_ERROR, names.TOOL_ERROR, upstream=True)
 
 
@@ -148,7 +164,7 @@ def facts(request: Observed, outcome: str) -> dict[str, Value]:
     if "limit" in notes:
         attributes[names.LIMIT] = text(str(notes["limit"]))
     declared = notes.get("metadata")
-    if isinstance(declared, Mapping):
+    if declared is not None and isinstance(declared, Mapping):
         for key, value in declared.items():
             attributes[names.METADATA + text(key)] = text(str(value))
     taken = notes.get(NOTE)
@@ -157,13 +173,12 @@ def facts(request: Observed, outcome: str) -> dict[str, Value]:
     return attributes
 
 
-def _attributes(call: Call, ending: _Ending) -> dict[str, Value]:
-    attributes = facts(call, ending.outcome)
+def _attributes(call: Call, outcome: str, tool: str, prompt: str) -> dict[str, Value]:
+    notes, attributes = call.trail.notes, facts(call, outcome)
     attributes[names.MCP_METHOD] = text(call.method)
     attributes[names.JSONRPC_ID] = text(str(call.id))
     attributes[names.MCP_VERSION] = text(call.client.version)
     attributes[names.SERVER] = call.server
-    tool, prompt = _named(call)
     if tool:
         attributes[names.OPERATION] = names.EXECUTE_TOOL
         attributes[names.TOOL_NAME] = tool
@@ -172,8 +187,8 @@ def _attributes(call: Call, ending: _Ending) -> dict[str, Value]:
     uri = call.params.get("uri")
     if isinstance(uri, str):
         attributes[names.MCP_RESOURCE] = text(uri.partition("?")[0])
-    if "upstream" in call.trail.notes:
-        attributes[names.UPSTREAM] = text(str(call.trail.notes["upstream"]))
+    if "upstream" in notes:
+        attributes[names.UPSTREAM] = text(str(notes["upstream"]))
     return attributes
 
 
@@ -188,11 +203,11 @@ def _show(attributes: dict[str, Value], show: Show, call: Call, result: dict[str
 def _finish(
     call: Call, traced: Traced, ending: _Ending, at: int, show: Show | None, result: dict[str, Any] | None
 ) -> None:
-    attributes = _attributes(call, ending)
+    tool, prompt = _named(call)
+    attributes = _attributes(call, ending.outcome, tool, prompt)
     if show is not None:
         _show(attributes, show, call, result)
-    method = call.method if call.method in _METHODS else names.OTHER
-    target = "".join(_named(call))
+    method, target = call.method if call.method in _METHODS else names.OTHER, tool or prompt
     name = f"{method} {text(target)}" if target else method
     traced.finish(name, attributes, error=ending.error, events=events(call.trail.notes, at), at=at)
 

@@ -85,7 +85,7 @@ class Telemetry:
         self._otlp = make(endpoint, terms.protocol, headers, originals=self.measures.originals, **who)
         self._spans = Exporting(self._otlp.spans, done=lambda well: self._went("spans", well=well))
         self._metrics = Exporting(
-            lambda batch: self._otlp.metrics(*batch[-1]),
+            lambda batch: len(batch) if self._otlp.metrics(*batch[-1]) else 0,
             most=_MOST_METRICS,
             every=1.0,
             done=lambda well: self._went("metrics", well=well),

@@ -9,6 +9,7 @@ from typing import Final
 from mcp_gateway.envelopes.observability import names
 from mcp_gateway.envelopes.observability.traces.span import SpanEvent, Value, text, texts
 
+_STAGES: Final = ("decision", "release")
 _HOOKS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "llm_input_guardrails": ("input", "llm"),
@@ -25,22 +26,26 @@ _ACTIONS: Final[Mapping[str, str]] = MappingProxyType({"allow": "allow", "block"
 
 def events(notes: Mapping[str, object], at: int) -> list[SpanEvent]:
     """The decisions and judgements on a trail. `at`, in nanoseconds since 1970, is when they are known."""
-    return [*_decisions(notes, at), *_guardrails(notes, at)]
+    found: list[SpanEvent] = []
+    if "decision" in notes or "release" in notes:
+        _add_decisions(found, notes, at)
+    if "guardrails" in notes:
+        found += _guardrails(notes, at)
+    return found
 
 
-def _decisions(notes: Mapping[str, object], at: int) -> Iterator[SpanEvent]:
-    for stage in ("decision", "release"):
+def _add_decisions(found: list[SpanEvent], notes: Mapping[str, object], at: int) -> None:
+    policies, failure = texts(notes.get("policies")), notes.get("policy_failure")
+    for stage in _STAGES:
         word = notes.get(stage)
         if not isinstance(word, str):
             continue
         attributes: dict[str, Value] = {names.DECISION_STAGE: stage, names.DECISION: word}
-        policies = texts(notes.get("policies"))
         if policies:
             attributes[names.DECISION_POLICIES] = policies
-        failure = notes.get("policy_failure")
         if isinstance(failure, str):
             attributes[names.DECISION_FAILURE] = text(failure)
-        yield SpanEvent(names.DECIDED, at, attributes)
+        found.append(SpanEvent(names.DECIDED, at, attributes))
 
 
 def _guardrails(notes: Mapping[str, object], at: int) -> Iterator[SpanEvent]:

@@ -13,7 +13,9 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 MAX_QUEUED: Final = 8192
-MAX_BATCH: Final = 512
+MAX_BATCH: Final = 2048
+"""Records that are sent without waiting for more: what it takes to send some hardly depends on how many they are."""
+
 EVERY_SECONDS: Final = 2.0
 FLUSH_SECONDS: Final = 5.0
 """How long closing waits for what is still queued."""
@@ -22,14 +24,14 @@ FLUSH_SECONDS: Final = 5.0
 class Exporting(Generic[T]):
     """Takes records from the event loop and hands them in batches to `send`, which runs in a thread and may block.
 
-    `send` returns whether the batch arrived; what it raises counts as a no. `done` is told of each batch how it went.
+    `send` returns how many of a batch arrived, none if it raises. `done` is told of each batch whether all did.
     """
 
     __slots__ = ("_closed", "_done", "_every", "_most", "_queue", "_send", "_thread", "_wake", "dropped", "sent")
 
     def __init__(
         self,
-        send: Callable[[Sequence[T]], bool],
+        send: Callable[[Sequence[T]], int],
         *,
         most: int = MAX_QUEUED,
         every: float = EVERY_SECONDS,
@@ -92,12 +94,11 @@ class Exporting(Generic[T]):
         queue = self._queue
         batch = [queue.popleft() for _ in range(min(len(queue), MAX_BATCH))]
         try:
-            well = self._send(batch)
+            sent = self._send(batch)
         except Exception:
-            well = False
-        if well:
-            self.sent += len(batch)
-        else:
-            self.dropped += len(batch)
+            sent = 0
+        self.sent += sent
+        self.dropped += len(batch) - sent
+        well = sent == len(batch)
         self._done(well)
         return well

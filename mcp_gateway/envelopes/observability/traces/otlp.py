@@ -24,6 +24,9 @@ Protocol = Literal["http", "grpc"]
 TIMEOUT_SECONDS: Final = 10.0
 """How long one export may take, the exporters' own retries included."""
 
+_ENOUGH_BYTES: Final = 1 << 20
+"""Of spans in one request, which collectors take 4 MiB of unless they are told otherwise."""
+
 _PACKAGE: Final = "opentelemetry.exporter.otlp.proto."
 
 
@@ -57,9 +60,19 @@ class Otlp:
         self._writer = SpanWriter(who, names.SCOPE, version)
         self._send = self._over_grpc if protocol == "grpc" else self._over_http
 
-    def spans(self, batch: Sequence[Span]) -> bool:
-        """Export spans; whether the collector took them."""
-        return self._send(self._writer.request(batch))
+    def spans(self, batch: Sequence[Span]) -> int:
+        """Export spans, in as many requests as it takes to send none that is too large; how many arrived."""
+        taken, size, part = 0, 0, list[bytes]()
+        for written in map(self._writer.span, batch):
+            part.append(written)
+            size += len(written)
+            if size >= _ENOUGH_BYTES:
+                taken += self._part(part)
+                size, part = 0, []
+        return taken + self._part(part) if part else taken
+
+    def _part(self, written: Sequence[bytes]) -> int:
+        return len(written) if self._send(self._writer.request(written)) else 0
 
     def _over_http(self, request: bytes) -> bool:
         # What the exporter itself does with a request once it has made one of its own spans.

@@ -62,4 +62,4 @@ def text(value: str, most: int = MAX_TEXT) -> str:
 def texts(values: object) -> tuple[str, ...]:
     """The same of a list, and nothing for what is none."""
     given = values[:MAX_LIST] if isinstance(values, tuple | list) else ()
-    return tuple(text(each) for each in given if isinstance(each, str))
+    return tuple([text(each) for each in given if isinstance(each, str)])

@@ -71,6 +71,10 @@ def theirs(span: ours.Span) -> ReadableSpan:
     )
 
 
+def written(writer: SpanWriter, *made: ours.Span) -> bytes:
+    return writer.request([writer.span(each) for each in made])
+
+
 @given(st.lists(spans, min_size=1, max_size=3), st.booleans())
 def test_the_bytes_say_what_the_other_encoder_says(made: list[ours.Span], remote: bool) -> None:
     given = [
@@ -92,12 +96,12 @@ def test_the_bytes_say_what_the_other_encoder_says(made: list[ours.Span], remote
     writer = SpanWriter(RESOURCE, "mcp_gateway", "1")
     expected = encode_spans([theirs(each) for each in given])
     for _ in range(2):  # the second time with keys that are known
-        assert ExportTraceServiceRequest.FromString(writer.request(given)) == expected
+        assert ExportTraceServiceRequest.FromString(written(writer, *given)) == expected
 
 
 def test_what_no_encoding_can_write_is_replaced() -> None:
     span = ours.Span("a\ud800", ours.SpanKind.SERVER, Context(1, 2, True), None, False, 1, 2, {"k": "\ud800"})
-    request = ExportTraceServiceRequest.FromString(SpanWriter({}, "s", "1").request([span]))
+    request = ExportTraceServiceRequest.FromString(written(SpanWriter({}, "s", "1"), span))
     assert request.resource_spans[0].scope_spans[0].spans[0].name == "a?"
 
 
@@ -109,4 +113,4 @@ def test_more_texts_than_are_kept_are_written_as_well_as_the_first() -> None:
 
     writer = SpanWriter({}, "s", "1")
     for number in (*range(6000), 0, 1):
-        assert writer.request([span(number)]) == SpanWriter({}, "s", "1").request([span(number)])
+        assert written(writer, span(number)) == written(SpanWriter({}, "s", "1"), span(number))
