@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from mcp_gateway.calls.fields import MCP
@@ -50,7 +49,7 @@ class Carried:
         """The call with the message for its parameters."""
         params = dict(self._texts.body)
         meta = params.pop("_meta", {})
-        return replace(self._call, params=params, meta=meta)
+        return self._call._replace(params=params, meta=meta)
 
     # ------------------------------------------------------------------ as guardrails see it
 

@@ -219,4 +219,4 @@ def _answer(call: Invocation) -> object:
 def _as_it_was(call: Invocation, asked: _Asked) -> Invocation:
     """The call as it was before it was interrupted: without our state, with what it then brought along."""
     params = {name: value for name, value in call.params.items() if name not in _RETRIED}
-    return replace(call, params={**params, **asked.retried})
+    return call._replace(params={**params, **asked.retried})

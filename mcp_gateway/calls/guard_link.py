@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from mcp_gateway.calls.guarding import Guarding
@@ -36,7 +35,7 @@ class GuardLink:
         if not before and not after:
             return await call_next(call)
         link = GuardedLink(call.call.link, self._guarding, call, before, after)
-        link.carried_by = guarded = replace(call, call=replace(call.call, link=link))
+        link.carried_by = guarded = call._replace(call=call.call._replace(link=link))
         try:
             result = await call_next(guarded)
             await link.settled()

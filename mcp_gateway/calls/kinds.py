@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp_gateway.core.call import Call, Json
 from mcp_gateway.core.principal import Principal
@@ -93,8 +93,7 @@ class TemplateBinding:
     matches: Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class Invocation(NamedTuple):
     """What one upstream will be asked for one call.
 
     `target` is the upstream's own name of the tool or prompt, or the resource URI: the identity that

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
@@ -35,7 +34,7 @@ class SealState:
 
     async def __call__(self, call: Invocation, call_next: Handler[Invocation, Result]) -> Result:
         if "requestState" in call.params:
-            call = replace(call, params={**call.params, "requestState": self._open(call)})
+            call = call._replace(params={**call.params, "requestState": self._open(call)})
         result = await call_next(call)
         if result.get("resultType") == "input_required" and "requestState" in result:
             state = result["requestState"]

@@ -6,7 +6,6 @@ Policy must never meet a wrong-typed argument, since an engine skips a policy th
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Any
 
 from mcp_gateway.calls.kinds import Invocation, Result
@@ -35,5 +34,5 @@ class ValidateArguments:
             raise InvalidArguments(message, pointer=pointer)
         if tool.bind is not None:
             bound = tool.bind(arguments, call.call.principal, call.call.metadata)
-            call = replace(call, params={**params, "arguments": bound})
+            call = call._replace(params={**params, "arguments": bound})
         return call_next(call)

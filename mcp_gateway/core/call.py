@@ -1,24 +1,23 @@
 """What a request is while it passes through the gateway.
 
-A `Call` is frozen; a stage that changes something makes a new one with `dataclasses.replace`.
+A `Call` is frozen; a stage that changes something makes a new one with `_replace`.
 The exception is the `Trail`, the notebook in which stages leave facts for observability.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
 
-from mcp_gateway.core.metadata import no_metadata
+from mcp_gateway.core.metadata import NO_METADATA
 from mcp_gateway.core.principal import Principal
 
 Json = dict[str, Any]
 """A JSON object as parsed. Treated as read-only: rewriting makes a new object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """What the client said about itself, per request in the modern era, at `initialize` before.
 
     `modern` is true for protocol versions from 2026-07-28 on. `capabilities` is its raw
@@ -81,8 +80,10 @@ class Trail:
         self.upstream_seconds = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+_NO_HEADERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+
+
+class Call(NamedTuple):
     """One request of a client to a virtual server.
 
     `id` is the client's JSON-RPC id, `request_id` the gateway's own name for the request.
@@ -104,9 +105,9 @@ class Call:
     link: Link
     deadline: float
     snapshot: str
-    trail: Trail = field(default_factory=Trail)
+    trail: Trail
     session: Session | None = None
     log_level: str | None = None
-    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    headers: Mapping[str, tuple[str, ...]] = _NO_HEADERS
     ip: str = "::"
-    metadata: Mapping[str, str] = field(default_factory=no_metadata)
+    metadata: Mapping[str, str] = NO_METADATA

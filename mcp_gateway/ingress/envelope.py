@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import Invalid
@@ -36,8 +35,7 @@ class SessionUnknown(Invalid):
     reason = "session_unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A JSON-RPC request."""
 
     id: str | int
@@ -45,16 +43,14 @@ class Request:
     params: Json
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(NamedTuple):
     """A JSON-RPC notification."""
 
     method: str
     params: Json
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A JSON-RPC response of the client to a request of ours: exactly one of result and error is not None."""
 
     id: str | int

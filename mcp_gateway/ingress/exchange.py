@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mcp_gateway.core import strictjson
 from mcp_gateway.core.asgi.body import read_body
@@ -35,8 +35,7 @@ class Limits:
     json: JsonLimits
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One HTTP request to a virtual server, authenticated, its body not yet read."""
 
     scope: Scope

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -182,7 +181,7 @@ async def unsubscribe(call: Call) -> Result:
 
 def _may_follow(offer: Offer | None, uri: str, call: Call) -> bool:
     """Whether `call` may be told of `uri` now. What is decided on the way is no part of the call's own record."""
-    return offer is not None and offer.followed(uri, replace(call, trail=Trail())) is not None
+    return offer is not None and offer.followed(uri, call._replace(trail=Trail())) is not None
 
 
 def _key(uri: str) -> str:

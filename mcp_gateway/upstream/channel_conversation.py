@@ -70,7 +70,7 @@ class ChannelConversation:
         if self._greeting.modern:
             marked = stamp(
                 params,
-                capabilities=exchange.capabilities,
+                capabilities=exchange.capabilities or {},
                 client_info=exchange.client_info,
                 log_level=exchange.log_level if method != LISTEN else None,
                 progress_token=token,

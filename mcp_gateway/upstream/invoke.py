@@ -110,13 +110,19 @@ class Invoke:
             self.active -= 1
             call.trail.upstream_seconds += time.perf_counter() - began
 
-    async def _carry_out(self, invocation: Invocation, fields: Fields, deadline: float) -> Result:
-        principal = invocation.call.principal
+    def _carry_out(self, invocation: Invocation, fields: Fields, deadline: float) -> Awaitable[Result]:
         if invocation.tool is not None and invocation.tool.connects:
-            return await self._home.greet(principal, fields, deadline)
+            return self._home.greet(invocation.call.principal, fields, deadline)
         conversation = self._home.conversation
+        if conversation is None or not conversation.alive or conversation.version != MODERN:
+            return self._converse(invocation, fields, conversation, deadline)
+        return self._modern(invocation, fields, conversation, deadline)
+
+    async def _converse(
+        self, invocation: Invocation, fields: Fields, conversation: Conversation | None, deadline: float
+    ) -> Result:
         if conversation is None or not conversation.alive:
-            conversation = await self._home.ready(principal, fields, deadline)
+            conversation = await self._home.ready(invocation.call.principal, fields, deadline)
         if conversation.version == MODERN:
             return await self._modern(invocation, fields, conversation, deadline)
         return await self._handshake(invocation, fields, conversation, deadline)

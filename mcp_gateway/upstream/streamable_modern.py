@@ -74,9 +74,10 @@ class ModernConversation:
     async def request(self, method: str, params: Json, exchange: Exchange) -> Json:
         """See `Conversation.request`. Cancelling closes the stream, which is how this era cancels."""
         self._last_id = request_id = self._last_id + 1
+        capabilities = exchange.capabilities or {}
         stamped = stamp(
             params,
-            capabilities=exchange.capabilities,
+            capabilities=capabilities,
             client_info=exchange.client_info,
             log_level=exchange.log_level,
             progress_token=request_id if exchange.progress else None,
@@ -90,14 +91,14 @@ class ModernConversation:
                 kind = media_type(response.headers)
             if kind == JSON:
                 raw = await response.read(exchange.deadline)
-                return check_result(method, read_answer(read_object(raw), request_id), exchange.capabilities)
+                return check_result(method, read_answer(read_object(raw), request_id), capabilities)
             if kind == EVENT_STREAM:
                 flight = ModernFlight(request_id, method, exchange)
                 try:
                     result = await read_until(response, flight.take, exchange.deadline, max_event=self._max_event)
                 finally:
                     self.strays += flight.strays
-                return check_result(method, result, exchange.capabilities)
+                return check_result(method, result, capabilities)
             response.abort()
             raise ProtocolViolation("the upstream answered neither with JSON nor with an event stream")
         raise await self._refusal(response, request_id, exchange.deadline)

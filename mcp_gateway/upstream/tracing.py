@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -46,7 +45,7 @@ async def ask(
     error: str | None = None
     code = ""
     try:
-        result = await invoke(replace(invocation, meta=meta))
+        result = await invoke(invocation._replace(meta=meta))
         if result.get("isError") is True:
             error = names.TOOL_ERROR
         return result
@@ -70,7 +69,7 @@ async def ask(
 def with_baggage(invocation: Invocation) -> Invocation:
     """`invocation`, not traced, with what goes on of its baggage."""
     passed = passed_on(invocation.call.trail)
-    return replace(invocation, meta={**invocation.meta, BAGGAGE: passed}) if passed else invocation
+    return invocation._replace(meta={**invocation.meta, BAGGAGE: passed}) if passed else invocation
 
 
 def carried(invocation: Invocation, fields: Fields) -> Fields:

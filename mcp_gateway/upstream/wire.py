@@ -7,9 +7,8 @@ Two families implement `Conversation`: over HTTP (`streamable`) and over one dup
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from mcp_gateway.core.call import Json
 
@@ -24,8 +23,10 @@ AskHook = Callable[[str, Json], Awaitable[Json]]
 """Answers a request of the upstream: (method, params) → result. Raises `Rejected` to answer with an error."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Exchange(NamedTuple):
     """What accompanies one request to an upstream.
 
     `deadline` is in the loop's clock. With `progress=True` the conversation mints a progress token of its
@@ -39,13 +40,13 @@ class Exchange:
     """
 
     deadline: float
-    capabilities: Json = field(default_factory=dict)
+    capabilities: Json | None = None
     client_info: Json | None = None
     log_level: str | None = None
     progress: bool = False
     notify: NotifyHook | None = None
     ask: AskHook | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    headers: Mapping[str, str] = _NOTHING
 
 
 class Conversation(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp_gateway.calls.kinds import Invocation, Kind, ToolBinding
-from mcp_gateway.core.call import Call, Client, Json
+from mcp_gateway.core.call import Call, Client, Json, Trail
 from mcp_gateway.core.errors import MissingCapability
 from mcp_gateway.core.principal import ANONYMOUS, Principal
 
@@ -32,6 +32,7 @@ def call(**changes: Any) -> Call:
         "link": Mute(),
         "deadline": float("inf"),
         "snapshot": "s-1",
+        "trail": Trail(),
     }
     return Call(**{**given, **changes})
 

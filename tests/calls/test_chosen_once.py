@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ class Renames:
         self._target = target
 
     async def __call__(self, call: Invocation, call_next: Handler[Invocation, Result]) -> Result:
-        return await call_next(replace(call, target=self._target))
+        return await call_next(call._replace(target=self._target))
 
 
 async def upstream(call: Permitted[Invocation]) -> Result:

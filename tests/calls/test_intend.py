@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,7 +71,7 @@ async def test_what_only_reads_waits_for_nothing() -> None:
 @pytest.mark.parametrize("kind", [Kind.PROMPT, Kind.RESOURCE, Kind.COMPLETION])
 async def test_other_kinds_only_read(kind: Kind) -> None:
     intents = Intents(broken=True)
-    await intents.run(replace(invocation(), kind=kind, tool=None))
+    await intents.run(invocation()._replace(kind=kind, tool=None))
     assert intents.steps == ["done"]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mcp.shared.inbound import InboundModernRoute, classify_inbound_request
 
 from mcp_gateway.core.errors import GatewayError
-from mcp_gateway.ingress.envelope import Request
+from mcp_gateway.ingress.envelope import Notification
 from mcp_gateway.ingress.head import read_head
 from mcp_gateway.ingress.modern import decode
 from mcp_gateway.ingress.render import render
@@ -63,7 +63,7 @@ def ours(body: dict[str, Any], headers: dict[str, str]) -> int | None:
     except GatewayError as error:
         code: int = render(error, modern=True, request_id="r")[1]["code"]
         return code
-    assert isinstance(decoded, tuple) and isinstance(decoded[0], Request)
+    assert not isinstance(decoded, Notification)
     return None
 
 

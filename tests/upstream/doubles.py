@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from mcp_gateway.calls.kinds import Invocation, Kind, Result, ToolBinding
-from mcp_gateway.core.call import Call, Client, Json, Session
+from mcp_gateway.core.call import Call, Client, Json, Session, Trail
 from mcp_gateway.core.errors import Rejected
 from mcp_gateway.core.principal import ANONYMOUS, Principal
 from mcp_gateway.envelopes.policy.authorize import Authorize, Permitted, unrestricted
@@ -109,6 +109,7 @@ def tool_call(
         link=link or RecordingLink(),
         deadline=asyncio.get_running_loop().time() + seconds,
         snapshot="s",
+        trail=Trail(),
         session=session,
         log_level=log_level,
     )

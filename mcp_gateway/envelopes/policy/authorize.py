@@ -7,8 +7,7 @@ The engine behind the door is a `Decide`; `unrestricted` is the engine of a conf
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from mcp_gateway.core.errors import Forbidden
 from mcp_gateway.core.pipeline import Handler
@@ -20,8 +19,7 @@ C_contra = TypeVar("C_contra", contravariant=True)
 _DOOR = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Whether a call may go on. `policies` are the ids of the determining policies."""
 
     allowed: bool
@@ -76,8 +74,11 @@ class Authorize(Generic[C]):
     def guarding(self, call_next: Handler[Permitted[C], R]) -> Handler[C, R]:
         """The handler that stands for everything behind this door."""
 
+        # As in `compose`: a method is run in the frame of its caller.
+        run = self.__call__
+
         def handler(call: C) -> Awaitable[R]:
-            return self(call, call_next)
+            return run(call, call_next)
 
         return handler
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -23,8 +23,7 @@ class Broken(Exception):
     """A line that is no record, or not the one that was written. The text says what is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A place in a chain: a record's number, counted from 1, and its hash."""
 
     seq: int

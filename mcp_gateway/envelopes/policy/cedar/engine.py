@@ -105,12 +105,11 @@ class Engine:
             return known.verdict
         cut = known.slice
         fitted = self._fits.get(subject.resource, self._untyped).fit(question, cut.roots, cut.info)
-        request = _request(question.principal, subject)
         if fitted.omitted or fitted.all_omitted:
-            failure = self._blind(request, known, fitted)
+            failure = self._blind(_request(question.principal, subject), known, fitted)
             if failure is not None:
                 return Verdict(False, failure=failure)
-        return self._remembered(known, request, fitted.text)
+        return self._remembered(known, subject, fitted.text)
 
     def reads_output(self, principal: Principal, subject: Subject) -> bool:
         """Whether a result has to be asked about again."""
@@ -141,7 +140,7 @@ class Engine:
         fitted = self._fits.get(subject.resource, self._untyped).fit(question, who.slice.roots, who.slice.info)
         seen = frozenset(path for path in fitted.omitted if known.covers(path))
         request = _request(question.principal, subject)
-        if seen and self._blind(request, who, replace(fitted, omitted=seen, all_omitted=False)) is not None:
+        if seen and self._blind(request, who, fitted._replace(omitted=seen, all_omitted=False)) is not None:
             return Bound(False)
         request["context"] = fitted.text
         could = self._ask(request, part.could, who.entities)
@@ -177,13 +176,15 @@ class Engine:
             found.append(answer is not None and answer.allowed and not answer.diagnostics.errors)
         return found
 
-    def _remembered(self, known: _Known, request: dict[str, Any], context: str) -> Verdict:
+    def _remembered(self, known: _Known, subject: Subject, context: str) -> Verdict:
         """The verdict on `context`: the same text, of the same principal about the same thing, has the same verdict."""
-        if len(context) > MAX_TEXT or "now" in known.slice.roots:
-            return self._judge(request | {"context": context}, known.slice, known.entities)
-        verdict = known.verdicts.get(context)
+        kept = len(context) <= MAX_TEXT and "now" not in known.slice.roots
+        verdict = known.verdicts.get(context) if kept else None
         if verdict is None:
-            verdict = self._judge(request | {"context": context}, known.slice, known.entities)
+            request = _request(known.principal, subject) | {"context": context}
+            verdict = self._judge(request, known.slice, known.entities)
+            if not kept:
+                return verdict
             if len(known.verdicts) >= MAX_VERDICTS:
                 known.verdicts.clear()
             known.verdicts[context] = verdict

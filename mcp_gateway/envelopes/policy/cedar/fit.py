@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv6Address, ip_address
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -46,8 +46,7 @@ _NO_ADDRESS: Final = "unknown"
 """Not an address on purpose: the request cannot be evaluated then, which denies it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(NamedTuple):
     """A context: its `text`, and the paths whose values it does not show; all of them where `all_omitted`."""
 
     text: str

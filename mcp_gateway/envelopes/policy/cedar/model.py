@@ -99,8 +99,7 @@ class Facts:
     metadata: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """What came back: the structured content where there is some, and what can be said of any result.
 
     `bytes` is the length of the encoded result, `kinds` the types of its content blocks.
@@ -127,8 +126,7 @@ class Subject:
     facts: ToolFacts | PromptFacts | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One request for a decision, and, where `output` is given, one for letting a result out.
 
     `now` is aware, `ip` the address of the caller.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mcp_gateway.core.call import Call, Trail
@@ -53,7 +53,7 @@ class RequireMetadata:
         if not _covered(call):
             return call_next(call)
         values = self.settle(call.server, call.headers, call.params.get("_meta"), call.principal, call.trail)
-        return call_next(replace(call, metadata=values) if values else call)
+        return call_next(call._replace(metadata=values) if values else call)
 
     def settle(
         self, where: str, headers: Mapping[str, tuple[str, ...]], meta: object, principal: Principal, trail: Trail

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -83,7 +82,7 @@ def test_what_is_remembered_of_one_call_is_said_of_its_like_only() -> None:
 
 def test_the_clock_is_looked_at_each_time() -> None:
     held = engine('permit(principal, action, resource) when { context.now < datetime("2026-11-24T12:00:01Z") };')
-    late = replace(ask(STATUS, {}), now=NOW + timedelta(seconds=1))
+    late = ask(STATUS, {})._replace(now=NOW + timedelta(seconds=1))
     assert [held.decide(each).allowed for each in (ask(STATUS, {}), late, ask(STATUS, {}))] == [True, False, True]
 
 

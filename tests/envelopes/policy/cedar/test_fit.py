@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -191,7 +190,7 @@ def other(action: str, resource: Uid, given: dict[str, Any], facts: PromptFacts 
 def test_every_other_kind_of_call_has_its_input(
     asked: Question, shown: dict[str, Any] | None, omitted: set[tuple[str, ...]]
 ) -> None:
-    asked = replace(asked, output=Output(None, False, 4, ("text",)))
+    asked = asked._replace(output=Output(None, False, 4, ("text",)))
     fitted = Fit.of(asked.subject.facts).fit(asked)
     assert json.loads(fitted.text)["input"] == (asked.input if shown is None else shown)
     assert fitted.omitted == omitted
@@ -200,7 +199,7 @@ def test_every_other_kind_of_call_has_its_input(
 
 def test_only_the_metadata_of_the_contract_is_shown() -> None:
     facts = tool(OWNED)
-    asked = replace(question(facts, {"owner": "o"}), metadata={"team": "a", "other": "b"})
+    asked = question(facts, {"owner": "o"})._replace(metadata={"team": "a", "other": "b"})
     fitted = Fit.of(facts, ("team", "environment")).fit(asked)
     assert json.loads(fitted.text)["metadata"] == {"team": "a"}
     policy = f'{PERMIT} when {{ context.metadata has team && context.metadata.team == "a" }};'
@@ -219,7 +218,7 @@ def test_only_the_metadata_of_the_contract_is_shown() -> None:
 )
 def test_the_address_is_the_callers(ip: str, within: str) -> None:
     facts = tool(OWNED)
-    asked = replace(question(facts, {"owner": "o"}), ip=ip)
+    asked = question(facts, {"owner": "o"})._replace(ip=ip)
     policy = f'{PERMIT} when {{ context.ip.isInRange(ip("{within}")) }};'
     assert ask(asked, Fit.of(facts).fit(asked), contexts.schema(facts), policy)
 
@@ -227,7 +226,7 @@ def test_the_address_is_the_callers(ip: str, within: str) -> None:
 @pytest.mark.parametrize("ip", ["", "localhost", "0.0.0.0/0", "10.0.0.7, 10.0.0.8"])
 def test_what_is_no_address_is_no_request(ip: str) -> None:
     facts = tool(OWNED)
-    asked = replace(question(facts, {"owner": "o"}), ip=ip)
+    asked = question(facts, {"owner": "o"})._replace(ip=ip)
     with pytest.raises(AssertionError, match="ip"):
         ask(asked, Fit.of(facts).fit(asked), contexts.schema(facts))
 
@@ -236,7 +235,7 @@ def test_what_is_no_address_is_no_request(ip: str) -> None:
 def test_the_time_is_the_same_instant_in_any_zone(moment: datetime, offset: int) -> None:
     facts = tool(OWNED)
     now = moment.replace(tzinfo=timezone(timedelta(hours=offset)))
-    asked = replace(question(facts, {"owner": "o"}), now=now)
+    asked = question(facts, {"owner": "o"})._replace(now=now)
     local = now.replace(microsecond=now.microsecond // 1000 * 1000).isoformat(timespec="milliseconds")
     written = local[:-6] + local[-6:].replace(":", "")
     policy = f'{PERMIT} when {{ context.now == datetime("{written}") }};'

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from mcp_gateway.core.call import Call
+from mcp_gateway.core.call import Call, Trail
 from mcp_gateway.core.errors import MetadataRequired
 from mcp_gateway.core.principal import ANONYMOUS, Principal
 from mcp_gateway.envelopes.safety.metadata.contract import Contract
@@ -33,6 +33,7 @@ def call(said: str, who: Principal = ANONYMOUS, method: str = "tools/call") -> C
         link=cast("Any", None),
         deadline=1.0,
         snapshot="s",
+        trail=Trail(),
         headers={"x-tfy-metadata": (said,)},
     )
 
