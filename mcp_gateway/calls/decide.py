@@ -18,6 +18,7 @@ from mcp_gateway.envelopes.policy.cedar.model import Output, Question, Subject
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _KNOWN_KINDS: Final = frozenset({"text", "image", "audio", "resource", "resource_link"})
+_HOLDERS: Final = ("content", "contents", "messages")
 _ALLOWED: Final = Decision(allowed=True)
 
 
@@ -37,11 +38,10 @@ class DecideByPolicy:
         self._audit = audit
 
     def __call__(self, call: Invocation) -> Decision:
-        subject = self._subject(call)
-        question = _question(call.call, subject, _input(call))
-        self._note(call.call.trail, question)
-        verdict = self._engine.decide(question)
-        return self._settle(call.call.trail, verdict, "decision")
+        question = _question(call.call, self._subject(call), _input(call))
+        trail = call.call.trail
+        self._note(trail, question)
+        return self._settle(trail, self._engine.decide(question), "decision")
 
     def release(self, call: Invocation) -> Callable[[Result], Decision] | None:
         """How the result is judged, None where no policy reads it."""
@@ -74,10 +74,11 @@ class DecideByPolicy:
 
     def _subject(self, call: Invocation) -> Subject:
         subjects = self._subjects[call.call.server]
+        if call.tool is not None:
+            return subjects.tools[call.tool.name]
         match call.kind:
             case Kind.TOOL:
-                assert call.tool is not None  # a tool's invocation has its binding
-                return subjects.tools[call.tool.name]
+                raise AssertionError("a tool's invocation has its binding")
             case Kind.PROMPT:
                 return subjects.prompts[call.upstream, call.target]
             case Kind.RESOURCE:
@@ -104,7 +105,7 @@ def _noted(value: object) -> tuple[object, ...]:
 
 
 def _question(call: Call, subject: Subject, given: Mapping[str, Any], output: Output | None = None) -> Question:
-    return Question(call.principal, subject, datetime.now(UTC), call.ip, given, metadata=call.metadata, output=output)
+    return Question(call.principal, subject, datetime.now(UTC), call.ip, given, call.metadata, output)
 
 
 def _input(call: Invocation) -> Mapping[str, Any]:
@@ -136,14 +137,13 @@ def _kind(kind: object) -> str:
 
 
 def _kinds(result: Result) -> set[str]:
-    found: list[Any] = []
-    for key in ("content", "contents", "messages"):
-        blocks = result.get(key)
-        found += blocks if isinstance(blocks, list) else ()
     kinds = set()
-    for block in found:
-        if isinstance(block, dict):
-            inner = block.get("content") if isinstance(block.get("content"), dict) else block
-            kind = inner.get("type") if isinstance(inner, dict) else None
-            kinds.add("resource" if inner is block and "uri" in block and kind is None else _kind(kind))
+    for key in _HOLDERS:
+        blocks = result.get(key)
+        for block in blocks if isinstance(blocks, list) else ():
+            if isinstance(block, dict):
+                within = block.get("content")
+                inner = within if isinstance(within, dict) else block
+                kind = inner.get("type")
+                kinds.add("resource" if kind is None and inner is block and "uri" in block else _kind(kind))
     return kinds

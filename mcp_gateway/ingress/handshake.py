@@ -44,6 +44,7 @@ from mcp_gateway.ingress.exchange import (
 )
 from mcp_gateway.ingress.handshake_reply import HandshakeReply, settle
 from mcp_gateway.ingress.head import accepts, prefers
+from mcp_gateway.ingress.keep_alive import KeepAlive
 from mcp_gateway.ingress.modern import VERSION_KEY
 from mcp_gateway.ingress.reply import Reply
 from mcp_gateway.ingress.sessions import HandshakeSession, Sessions
@@ -58,9 +59,10 @@ _LISTS: Final = "list changes"
 class HandshakeEndpoint:
     """Serves the protocol versions that begin with `initialize`."""
 
-    __slots__ = ("_limits", "_refused", "_report", "_sessions")
+    __slots__ = ("_keep_alive", "_limits", "_refused", "_report", "_sessions")
 
     def __init__(self, limits: Limits, sessions: Sessions, report: Report, refused: Refusals) -> None:
+        self._keep_alive = KeepAlive()
         self._limits = limits
         self._sessions = sessions
         self._report = report
@@ -198,7 +200,7 @@ class HandshakeEndpoint:
         session.tasks[request.id] = task
         client = Client(session.version, False, session.capabilities, session.info)
         try:
-            reply.keep_alive(arrival.loop)
+            reply.keep_alive(self._keep_alive, arrival.loop)
             result = await arrival.served.handler(_call(arrival, reply, request, client, session))
             return 200, answer(request.id, downgrade(request.method, result)), []
         except asyncio.CancelledError:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from mcp_gateway.core.metadata import HEADERS as METADATA_HEADERS
 from mcp_gateway.envelopes.observability.traces.context import HEADERS as TRACE_HEADERS
@@ -18,8 +18,10 @@ _OWN: Final = frozenset(name.encode() for name in (*METADATA_HEADERS, *GUARDRAIL
 """Headers that speak to the gateway itself, in both eras."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+_NO_PARAMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+
+
+class Head(NamedTuple):
     """Header values as sent (latin-1 text), None where absent. `duplicated` names a routing header sent twice.
 
     `params` are the ``Mcp-Param-*`` headers and those that speak to the gateway itself.
@@ -33,23 +35,24 @@ class Head:
     session: str | None
     last_event_id: str | None
     duplicated: str | None = None
-    params: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    params: Mapping[str, tuple[str, ...]] = _NO_PARAMS
 
 
 def read_head(headers: RawHeaders) -> Head:
     """Pick out what MCP reads. Names are lower case, as ASGI delivers them."""
     fields = dict(headers)
+    repeated = len(fields) != len(headers)
     get = fields.get
     return Head(
         content_type=_text(get(b"content-type")),
-        accept=_accept(headers) if len(fields) != len(headers) else _text(get(b"accept")),
+        accept=_accept(headers) if repeated else _text(get(b"accept")),
         version=_text(get(b"mcp-protocol-version")),
         method=_text(get(b"mcp-method")),
         name=_text(get(b"mcp-name")),
         session=_text(get(b"mcp-session-id")),
         last_event_id=_text(get(b"last-event-id")),
-        duplicated=_duplicated(headers) if len(fields) != len(headers) else None,
-        params=_params(headers) if not _OWN.isdisjoint(fields) or _PARAM in b"\n".join(fields) else {},
+        duplicated=_duplicated(headers) if repeated else None,
+        params=_params(headers) if not _OWN.isdisjoint(fields) or b"\n".join(fields).find(_PARAM) >= 0 else _NO_PARAMS,
     )
 
 

@@ -24,6 +24,7 @@ from mcp_gateway.ingress.exchange import (
     turned_away,
     unexpected,
 )
+from mcp_gateway.ingress.keep_alive import KeepAlive
 from mcp_gateway.ingress.modern import decode
 from mcp_gateway.ingress.reply import Reply
 
@@ -35,9 +36,10 @@ _FOREVER: Final = float("inf")
 class ModernEndpoint:
     """Serves protocol versions from 2026-07-28 on."""
 
-    __slots__ = ("_limits", "_refused", "_report")
+    __slots__ = ("_keep_alive", "_limits", "_refused", "_report")
 
     def __init__(self, limits: Limits, report: Report, refused: Refusals) -> None:
+        self._keep_alive = KeepAlive()
         self._limits = limits
         self._report = report
         self._refused = refused
@@ -103,7 +105,7 @@ class ModernEndpoint:
 
         try:
             with watch(arrival.receive, leave, scope=arrival.scope):
-                reply.keep_alive(arrival.loop)
+                reply.keep_alive(self._keep_alive, arrival.loop)
                 result = await served.handler(call)
         except asyncio.CancelledError:
             reply.abandon()

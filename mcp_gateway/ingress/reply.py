@@ -12,7 +12,8 @@ from mcp_gateway.core.asgi import respond
 from mcp_gateway.core.asgi.types import Headers, Send
 from mcp_gateway.core.call import Json, Trail
 from mcp_gateway.core.errors import MissingCapability
-from mcp_gateway.ingress.stream import KEEP_ALIVE_SECONDS, EventStream
+from mcp_gateway.ingress.keep_alive import KeepAlive
+from mcp_gateway.ingress.stream import EventStream
 
 FAMILY: Final[Mapping[str, str]] = {
     "sampling/createMessage": "sampling",
@@ -28,21 +29,22 @@ class Reply:
     notification, or when nothing was sent for so long that something on the way might hang up.
     """
 
-    __slots__ = ("_pump", "_send", "_started", "_timer", "request_id", "stream", "trail")
+    __slots__ = ("_keep_alive", "_pump", "_send", "_started", "request_id", "stream", "trail")
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._started = time.perf_counter()
-        self._timer: asyncio.TimerHandle | None = None
+        self._keep_alive: KeepAlive | None = None
         self._pump: asyncio.Task[None] | None = None
         self.request_id = request_id
         self.trail = Trail()
         self.stream: EventStream | None = None
 
-    def keep_alive(self, loop: asyncio.AbstractEventLoop) -> None:
+    def keep_alive(self, keep_alive: KeepAlive, loop: asyncio.AbstractEventLoop) -> None:
         """Start the stream, with its keep-alive comments, if the answer takes long."""
-        if self._timer is None:
-            self._timer = loop.call_later(KEEP_ALIVE_SECONDS, self.open)
+        if self._keep_alive is None:
+            self._keep_alive = keep_alive
+            keep_alive.watch(self, loop)
 
     def open(self) -> EventStream:
         """Commit to an event stream."""
@@ -66,8 +68,8 @@ class Reply:
 
     async def finish(self, status: int, message: Json, extra: Headers | None = None) -> None:
         """Send the final message: as the whole response, or as the last event of the stream."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._keep_alive is not None:
+            self._keep_alive.leave(self)
         if self.stream is None or self._pump is None:
             headers = self.headers()
             if extra:
@@ -80,8 +82,8 @@ class Reply:
 
     async def finish_all(self, messages: list[Json]) -> None:
         """Send the answers of a batch: one array, or an event each."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._keep_alive is not None:
+            self._keep_alive.leave(self)
         if self.stream is None or self._pump is None:
             await respond.respond_json(self._send, 200, strictjson.dumps(messages), self.headers())
             return
@@ -96,16 +98,16 @@ class Reply:
 
     async def drop(self) -> None:
         """End without a final message: the request was cancelled."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._keep_alive is not None:
+            self._keep_alive.leave(self)
         self.open().end()
         if self._pump is not None:
             await self._pump
 
     def abandon(self) -> None:
         """The client is gone: send nothing more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._keep_alive is not None:
+            self._keep_alive.leave(self)
         if self._pump is not None:
             self._pump.cancel()
 

@@ -27,8 +27,8 @@ def make(
 
     Raises `Invalid` for params of which another reader could take one for another.
     """
-    unknown = call.params.keys() - _PARAMS
-    if unknown and lookalike(unknown, _PARAMS, _FOLDED) is not None:
+    names = call.params.keys()
+    if not names <= _PARAMS and lookalike(names - _PARAMS, _PARAMS, _FOLDED) is not None:
         raise Invalid("params have a key that differs from one of the protocol's in case only", pointer="/params")
     params = {**call.params, **changes}
     meta = params.pop("_meta", None)

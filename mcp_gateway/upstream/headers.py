@@ -40,8 +40,10 @@ _LONGEST_WAIT: Final = 3600.0
 
 def routing_fields(method: str, params: Json, extra: Mapping[str, str]) -> Fields:
     """``Mcp-Method``, ``Mcp-Name`` where the method has one, and the caller's own headers of a modern request."""
-    fields: Fields = [(b"mcp-method", mcp_headers.encode_header_value(method).encode("ascii"))]
     key = mcp_headers.NAME_PARAM.get(method)
+    # A method that has a name is one of the protocol's: there is nothing in it to be wrapped.
+    said = method if key is not None else mcp_headers.encode_header_value(method)
+    fields: Fields = [(b"mcp-method", said.encode("ascii"))]
     if key is not None and isinstance(name := params.get(key), str):
         fields.append((b"mcp-name", mcp_headers.encode_header_value(name).encode("ascii")))
     if extra:

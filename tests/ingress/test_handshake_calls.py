@@ -9,7 +9,7 @@ import pytest
 
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.core.errors import MissingCapability, TimedOut
-from mcp_gateway.ingress import handshake, reply
+from mcp_gateway.ingress import handshake, keep_alive
 from tests.ingress.agent import opened
 from tests.ingress.rig import BOTH, Rig
 
@@ -215,7 +215,7 @@ async def test_a_batch_with_anything_wrong_runs_nothing(batch: list[Any]) -> Non
 
 
 async def test_a_batch_leaves_no_stream_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reply, "KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(keep_alive, "KEEP_ALIVE_SECONDS", 0.01)
     rig = Rig()
     exchange = (await opened(rig, "2025-03-26")).post([CALL, {**CALL, "id": 2}])
     assert len(await exchange.json()) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from mcp_gateway.calls.kinds import Invocation, Result
 from mcp_gateway.core.errors import Forbidden, MissingCapability
-from mcp_gateway.ingress import reply, stream
+from mcp_gateway.ingress import keep_alive, stream
 from tests.ingress.rig import META, Rig
 
 DONE: Mapping[str, Any] = {"resultType": "complete", "content": []}
@@ -105,7 +105,7 @@ async def test_one_client_going_away_leaves_the_others() -> None:
 
 
 async def test_a_long_call_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reply, "KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(keep_alive, "KEEP_ALIVE_SECONDS", 0.01)
     monkeypatch.setattr(stream, "KEEP_ALIVE_SECONDS", 0.01)
     rig = Rig()
     released = rig.terminal.hangs("echo")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
@@ -26,6 +26,17 @@ class EdgeCycle(RequestResponseCycle):
 
     on_disconnect: Callable[[], object] | None = None
     _head: bytes = b""
+    _handed = False
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The ASGI `receive`. A body that is there as a whole takes no turn at the event that others wait for."""
+        if self._handed or self.more_body or self.disconnected or self.response_complete:
+            return await super().receive()
+        self._handed = True
+        self.message_event.clear()
+        self.flow.resume_reading()
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(self, message: ASGISendEvent) -> None:
         """The ASGI `send`.
@@ -108,7 +119,7 @@ class EdgeCycle(RequestResponseCycle):
             lines.append(b"transfer-encoding: chunked\r\n")
         lines.append(b"\r\n")
         head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or head.count(b"\0"):
             raise RuntimeError("Invalid HTTP header value.")
         self.chunked_encoding = chunked
         self.expected_content_length = length or 0

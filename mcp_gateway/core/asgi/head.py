@@ -90,7 +90,7 @@ def split_target(target: bytes, host: bytes | None) -> tuple[str, bytes, bytes]:
             raise Refused(400, "host_mismatch", "The authority of the request target is not the Host")
         if target[:1] != b"/":
             target = b"/" + target
-    if b"#" in target:
+    if target.find(b"#") >= 0:
         raise Refused(400, "bad_target", "The request target has a fragment")
     raw_path, _, query = target.partition(b"?")
     if _SUSPECT.search(raw_path) is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Final
 
 from mcp_gateway.core import strictjson
@@ -35,9 +35,9 @@ async def respond(send: Send, status: int, body: bytes = b"", headers: Iterable[
     await send({"type": "http.response.body", "body": body})
 
 
-async def respond_json(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+def respond_json(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Awaitable[None]:
     """Send a complete JSON response from its encoded body."""
-    await respond(send, status, body, (JSON, *headers))
+    return respond(send, status, body, (JSON, *headers))
 
 
 async def start_sse(

@@ -15,10 +15,15 @@ _OWN: Final = frozenset(
 )  # fmt: skip
 """Fields that belong to this client: a second opinion on framing would be request smuggling."""
 
+_LF: Final = 0x0A
+_CR: Final = 0x0D
+_NUL: Final = 0x00
+"""As numbers: CPython looks for bytes in bytes only after it has raised and dropped an exception."""
+
 Headers = Sequence[tuple[bytes, bytes]]
 """Header fields as (name, value) pairs; names in any case."""
 
-_USUAL: Final = frozenset((b"mcp-method", b"mcp-name", b"authorization"))
+_USUAL: Final = frozenset((b"mcp-method", b"mcp-name", b"authorization", b"traceparent"))
 """Names that most requests carry: known to be tokens and nobody else's."""
 
 
@@ -55,7 +60,7 @@ def _fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     for name, value in headers:
         if name not in _USUAL and (not name or name.translate(None, _TOKEN_BYTES) or name.lower() in _OWN):
             raise ValueError(f"the header field {name[:64]!r} cannot be set")
-        if b"\n" in value or b"\r" in value or b"\0" in value:
+        if _LF in value or _CR in value or _NUL in value:
             raise ValueError(f"the value of the header field {name[:64]!r} holds a control character")
         lines += (name, b": ", value, b"\r\n")
     return b"".join(lines)

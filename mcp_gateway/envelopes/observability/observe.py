@@ -176,7 +176,7 @@ def facts(request: Observed, outcome: str) -> dict[str, Value]:
 def _attributes(call: Call, outcome: str, tool: str, prompt: str) -> dict[str, Value]:
     notes, attributes = call.trail.notes, facts(call, outcome)
     attributes[names.MCP_METHOD] = text(call.method)
-    attributes[names.JSONRPC_ID] = text(str(call.id))
+    attributes[names.JSONRPC_ID] = text(call.id) if isinstance(call.id, str) else str(call.id)
     attributes[names.MCP_VERSION] = text(call.client.version)
     attributes[names.SERVER] = call.server
     if tool:

@@ -155,7 +155,8 @@ class Recorded(Protocol):
 def facts(event: str, request: Recorded, outcome: str, reason: str | None, end: End) -> dict[str, object]:
     """What the records of all requests have: who asked, what was decided, what came of it."""
     trail, principal = request.trail, request.principal
-    return {
+    notes = trail.notes
+    record: dict[str, object] = {
         "time": stamp(end.at),
         "event": event,
         "request_id": request.request_id,
@@ -163,12 +164,16 @@ def facts(event: str, request: Recorded, outcome: str, reason: str | None, end: 
         "agent": _short(principal.client_id),
         "outcome": outcome,
         "reason": reason,
-        **decided(trail.notes),
-        **declared(trail.notes),
-        "snapshot": request.snapshot,
-        "duration_ms": round(end.seconds * 1000, 3),
-        "upstream_ms": round(trail.upstream_seconds * 1000, 3),
     }
+    for name in _DECIDED:
+        if name in notes:
+            record[name] = notes[name]
+    if "metadata" in notes:
+        record |= declared(notes)
+    record["snapshot"] = request.snapshot
+    record["duration_ms"] = round(end.seconds * 1000, 3)
+    record["upstream_ms"] = round(trail.upstream_seconds * 1000, 3)
+    return record
 
 
 def decided(notes: Mapping[str, object]) -> dict[str, object]:
@@ -195,4 +200,4 @@ def _short(value: object, most: int = _MAX_TEXT) -> str | None:
     """Words from outside, cut short; what a terminal or a log viewer acts on is escaped."""
     if not isinstance(value, str):
         return None
-    return printable(value[:most])
+    return value if len(value) <= most and value.isprintable() else printable(value[:most])

@@ -39,6 +39,7 @@ class OnBehalf:
         self._minted = minted
         self._mint = mint
         self._mint_own = mint_own
+        self._keys: dict[int, tuple[Principal, bytes]] = {}
         self._demanded: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
 
     def at_hand(self, principal: Principal) -> Fields | None:
@@ -76,9 +77,20 @@ class OnBehalf:
             return None
         return await self.obtain(principal, deadline)
 
-    def _wish(self, principal: Principal, token: Secret) -> tuple[bytes, Wish]:
+    def _key(self, principal: Principal, token: Secret) -> bytes:
+        # By identity: a verified token keeps its principal.
+        held = self._keys.get(id(principal))
+        if held is not None and held[0] is principal:
+            return held[1]
         key = key_of(principal, token)
-        demanded = self._demanded.get(key)
+        if len(self._keys) >= _MOST:
+            self._keys.clear()
+        self._keys[id(principal)] = principal, key
+        return key
+
+    def _wish(self, principal: Principal, token: Secret) -> tuple[bytes, Wish]:
+        key = self._key(principal, token)
+        demanded = self._demanded.get(key) if self._demanded else None
         if demanded is None:
             return key, Wish(principal)
         return key + " ".join(demanded).encode(), Wish(principal, demanded)

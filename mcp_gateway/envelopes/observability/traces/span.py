@@ -62,4 +62,10 @@ def text(value: str, most: int = MAX_TEXT) -> str:
 def texts(values: object) -> tuple[str, ...]:
     """The same of a list, and nothing for what is none."""
     given = values[:MAX_LIST] if isinstance(values, tuple | list) else ()
+    try:
+        whole = "".join(given)
+    except TypeError:
+        whole = None
+    if whole is not None and len(whole) <= MAX_TEXT and whole.isprintable():
+        return tuple(given)
     return tuple([text(each) for each in given if isinstance(each, str)])

@@ -97,7 +97,7 @@ class Rule:
             names = (f"{call.upstream}/{call.tool}", call.tool, call.exposed)
             if not any(self.tools.match(name) for name in names):
                 return False
-        if not self.metadata <= call.metadata.items():
+        if self.metadata and not self.metadata <= call.metadata.items():
             return False
         return not self.subjects or not self.subjects.isdisjoint(subjects_of(call.principal))
 
