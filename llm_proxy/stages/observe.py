@@ -134,7 +134,7 @@ def _error(attempt: Attempt) -> str | None:
 
 
 def _attributes(call: Ask, outcome: str) -> dict[str, Value]:
-    notes, attributes = call.trail.notes, facts(call, outcome)
+    notes, attributes = call.trail.notes, facts(call, call.trail.notes, outcome)
     attributes[names.OPERATION] = _operation(call)
     attributes[names.REQUEST_MODEL] = text(call.asked.model)
     attributes[names.REQUEST_STREAM] = call.asked.stream

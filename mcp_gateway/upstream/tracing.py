@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from mcp_gateway.core.errors import GatewayError, Rejected
 from mcp_gateway.envelopes.observability import names
 from mcp_gateway.envelopes.observability.traces.baggage import NOTE, passed_on
 from mcp_gateway.envelopes.observability.traces.context import BAGGAGE, HEADERS, Context
-from mcp_gateway.envelopes.observability.traces.span import SpanKind, Value, text
+from mcp_gateway.envelopes.observability.traces.span import MAX_TEXT, Span, SpanKind, Value, text
 from mcp_gateway.envelopes.observability.traces.tracer import TRAIL, Traced
 from mcp_gateway.upstream.credentials import Fields
 from mcp_gateway.upstream.spec import HttpSpec, UpstreamSpec
@@ -63,7 +64,12 @@ async def ask(
         raise
     finally:
         if context.sampled:
-            _put(invocation, traced, context, started, peer, error, code)
+            times = (started, traced.now())
+            target, upstream, request_id = invocation.target[:MAX_TEXT], invocation.upstream, invocation.call.request_id
+            above = traced.context
+            traced.tell(
+                partial(_span, invocation.kind, target, upstream, request_id, peer, context, above, times, error, code)
+            )
 
 
 def with_baggage(invocation: Invocation) -> Invocation:
@@ -84,18 +90,25 @@ def carried(invocation: Invocation, fields: Fields) -> Fields:
     return {**fields, BAGGAGE: meta[BAGGAGE]} if NOTE in notes and BAGGAGE in meta else fields
 
 
-def _put(
-    invocation: Invocation, traced: Traced, context: Context, started: int, peer: Peer, error: str | None, code: str
-) -> None:
-    kind, target = invocation.kind, invocation.target
-    method = kind.value
+def _span(
+    kind: Kind,
+    target: str,
+    upstream: str,
+    request_id: str,
+    peer: Peer,
+    context: Context,
+    parent: Context,
+    times: tuple[int, int],
+    error: str | None,
+    code: str,
+) -> Span:
+    name = method = kind.value
     attributes: dict[str, Value] = {
         **peer,
         names.MCP_METHOD: method,
-        names.UPSTREAM: invocation.upstream,
-        names.REQUEST_ID: invocation.call.request_id,
+        names.UPSTREAM: upstream,
+        names.REQUEST_ID: request_id,
     }
-    name = method
     if kind is Kind.TOOL:
         attributes[names.OPERATION] = names.EXECUTE_TOOL
         attributes[names.TOOL_NAME] = named = text(target)
@@ -107,4 +120,4 @@ def _put(
         attributes[names.MCP_RESOURCE] = text(target.partition("?")[0])
     if code:
         attributes[names.RPC_STATUS] = code
-    traced.put(name, SpanKind.CLIENT, context, (started, traced.now()), attributes, error)
+    return Span(name, SpanKind.CLIENT, context, parent, False, *times, attributes, error)

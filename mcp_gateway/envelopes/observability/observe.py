@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
 
 from mcp_gateway.core.afterwards import afterwards
 from mcp_gateway.core.call import Call, Trail
@@ -23,7 +24,7 @@ from mcp_gateway.envelopes.observability.metrics.measures import MCP, Measures
 from mcp_gateway.envelopes.observability.traces.baggage import NOTE, Taken, Wanted
 from mcp_gateway.envelopes.observability.traces.context import in_headers, in_meta
 from mcp_gateway.envelopes.observability.traces.events import events
-from mcp_gateway.envelopes.observability.traces.span import Value, text
+from mcp_gateway.envelopes.observability.traces.span import MAX_TEXT, Span, Value, text
 from mcp_gateway.envelopes.observability.traces.tracer import Traced, Tracer
 
 _METHODS: Final = frozenset(
@@ -85,7 +86,11 @@ class Observe:
         result: dict[str, Any] | None,
     ) -> None:
         self._measure(call, ending, seconds)
-        _finish(call, traced, ending, at, show, result)
+        seen = _Seen.of(call)
+        if show is None:
+            traced.tell(partial(_span, seen, traced, ending, at, {}))
+        else:
+            traced.tell(_span(seen, traced, ending, at, _shown(show, seen, call, result)))
 
     def _measure(self, call: Call, ending: _Ending, seconds: float) -> None:
         measures, notes = self._measures, call.trail.notes
@@ -147,13 +152,11 @@ class Observed(Protocol):
     def ip(self) -> str: ...
     @property
     def snapshot(self) -> str: ...
-    @property
-    def trail(self) -> Trail: ...
 
 
-def facts(request: Observed, outcome: str) -> dict[str, Value]:
-    """The attributes that the spans of all requests have; metadata and baggage by the keys that are configured."""
-    notes = request.trail.notes
+def facts(request: Observed, notes: Mapping[str, object], outcome: str) -> dict[str, Value]:
+    """The attributes that the spans of all requests have, of the notes on their trails too; metadata and baggage by
+    the keys that are configured."""
     attributes: dict[str, Value] = {
         names.CLIENT_ADDRESS: request.ip,
         names.REQUEST_ID: request.request_id,
@@ -173,43 +176,81 @@ def facts(request: Observed, outcome: str) -> dict[str, Value]:
     return attributes
 
 
-def _attributes(call: Call, outcome: str, tool: str, prompt: str) -> dict[str, Value]:
-    notes, attributes = call.trail.notes, facts(call, outcome)
-    attributes[names.MCP_METHOD] = text(call.method)
-    attributes[names.JSONRPC_ID] = text(call.id) if isinstance(call.id, str) else str(call.id)
-    attributes[names.MCP_VERSION] = text(call.client.version)
-    attributes[names.SERVER] = call.server
-    if tool:
+_TOLD: Final = (
+    *("upstream", "decision", "release", "policies", "policy_failure"),
+    *("guardrails", "limit", "metadata", NOTE),
+)
+"""The notes on a trail that a span tells of."""
+
+
+class _Seen(NamedTuple):
+    """What a span is made of: nothing of a call's content, so that it may wait as long as a span may."""
+
+    ip: str
+    request_id: str
+    principal: Principal
+    snapshot: str
+    notes: Mapping[str, object]
+    method: str
+    id: str | int
+    version: str
+    server: str
+    tool: str
+    prompt: str
+    uri: str | None
+
+    @classmethod
+    def of(cls, call: Call) -> _Seen:
+        notes, uri = call.trail.notes, call.params.get("uri")
+        tool, prompt = _named(call)
+        return cls(
+            call.ip,
+            call.request_id,
+            call.principal,
+            call.snapshot,
+            {name: notes[name] for name in _TOLD if name in notes},
+            call.method,
+            call.id,
+            call.client.version,
+            call.server,
+            tool,
+            prompt,
+            uri[:MAX_TEXT] if isinstance(uri, str) else None,
+        )
+
+
+def _attributes(seen: _Seen, outcome: str) -> dict[str, Value]:
+    attributes = facts(seen, seen.notes, outcome)
+    attributes[names.MCP_METHOD] = text(seen.method)
+    attributes[names.JSONRPC_ID] = text(str(seen.id))
+    attributes[names.MCP_VERSION] = text(seen.version)
+    attributes[names.SERVER] = seen.server
+    if seen.tool:
         attributes[names.OPERATION] = names.EXECUTE_TOOL
-        attributes[names.TOOL_NAME] = tool
-    if prompt:
-        attributes[names.PROMPT_NAME] = prompt
-    uri = call.params.get("uri")
-    if isinstance(uri, str):
-        attributes[names.MCP_RESOURCE] = text(uri.partition("?")[0])
-    if "upstream" in notes:
-        attributes[names.UPSTREAM] = text(str(notes["upstream"]))
+        attributes[names.TOOL_NAME] = seen.tool
+    if seen.prompt:
+        attributes[names.PROMPT_NAME] = seen.prompt
+    if seen.uri is not None:
+        attributes[names.MCP_RESOURCE] = text(seen.uri.partition("?")[0])
+    if "upstream" in seen.notes:
+        attributes[names.UPSTREAM] = text(str(seen.notes["upstream"]))
     return attributes
 
 
-def _show(attributes: dict[str, Value], show: Show, call: Call, result: dict[str, Any] | None) -> None:
-    """Add what a tool was asked and what it said. Of what was refused before a tool was found nothing is shown."""
-    if names.TOOL_NAME not in attributes:
-        return
-    said = None if result is None else {key: value for key, value in result.items() if key != "_meta"}
-    put(attributes, show, {names.TOOL_ARGUMENTS: call.params.get("arguments"), names.TOOL_RESULT: said})
+def _shown(show: Show, seen: _Seen, call: Call, result: dict[str, Any] | None) -> dict[str, Value]:
+    """What a tool was asked and what it said. Of what was refused before a tool was found nothing is shown."""
+    shown: dict[str, Value] = {}
+    if seen.tool:
+        said = None if result is None else {key: value for key, value in result.items() if key != "_meta"}
+        put(shown, show, {names.TOOL_ARGUMENTS: call.params.get("arguments"), names.TOOL_RESULT: said})
+    return shown
 
 
-def _finish(
-    call: Call, traced: Traced, ending: _Ending, at: int, show: Show | None, result: dict[str, Any] | None
-) -> None:
-    tool, prompt = _named(call)
-    attributes = _attributes(call, ending.outcome, tool, prompt)
-    if show is not None:
-        _show(attributes, show, call, result)
-    method, target = call.method if call.method in _METHODS else names.OTHER, tool or prompt
+def _span(seen: _Seen, traced: Traced, ending: _Ending, at: int, shown: Mapping[str, Value]) -> Span:
+    method, target = seen.method if seen.method in _METHODS else names.OTHER, seen.tool or seen.prompt
     name = f"{method} {text(target)}" if target else method
-    traced.finish(name, attributes, error=ending.error, events=events(call.trail.notes, at), at=at)
+    attributes = {**_attributes(seen, ending.outcome), **shown}
+    return traced.span(name, attributes, error=ending.error, events=events(seen.notes, at), at=at)
 
 
 def take(trail: Trail, wanted: Wanted, headers: Mapping[str, Sequence[str]], meta: object = None) -> None:

@@ -25,7 +25,7 @@ from mcp_gateway.envelopes.observability.metrics.measures import Measures
 from mcp_gateway.envelopes.observability.observe import Observe
 from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.envelopes.observability.traces.exporting import Exporting
-from mcp_gateway.envelopes.observability.traces.span import Span
+from mcp_gateway.envelopes.observability.traces.span import Told
 from mcp_gateway.envelopes.observability.traces.tracer import Tracer
 
 METRICS_SECONDS: Final = 15.0
@@ -71,7 +71,7 @@ class Telemetry:
         self._shown: Callable[[], str] = self.text
         self._timer: asyncio.TimerHandle | None = None
         self._otlp: Any = None
-        self._spans: Exporting[Span] | None = None
+        self._spans: Exporting[Told] | None = None
         self._metrics: Exporting[tuple[str, int, int]] | None = None
         self._switch: float | None = None
         if terms.endpoint is not None:

@@ -16,7 +16,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from mcp_gateway.envelopes.observability import names
 from mcp_gateway.envelopes.observability.metrics.exposition import Original, read
 from mcp_gateway.envelopes.observability.metrics.otlp import metrics_data
-from mcp_gateway.envelopes.observability.traces.span import Span
+from mcp_gateway.envelopes.observability.traces.span import Span, Told
 from mcp_gateway.envelopes.observability.traces.wire import SpanWriter
 
 Protocol = Literal["http", "grpc"]
@@ -60,10 +60,11 @@ class Otlp:
         self._writer = SpanWriter(who, names.SCOPE, version)
         self._send = self._over_grpc if protocol == "grpc" else self._over_http
 
-    def spans(self, batch: Sequence[Span]) -> int:
+    def spans(self, batch: Sequence[Told]) -> int:
         """Export spans, in as many requests as it takes to send none that is too large; how many arrived."""
         taken, size, part = 0, 0, list[bytes]()
-        for written in map(self._writer.span, batch):
+        for told in batch:
+            written = self._writer.span(told if isinstance(told, Span) else told())
             part.append(written)
             size += len(written)
             if size >= _ENOUGH_BYTES:

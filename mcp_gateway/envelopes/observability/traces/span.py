@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -50,6 +50,10 @@ class Span(NamedTuple):
     error: str | None = None
     events: Sequence[SpanEvent] = ()
     links: Sequence[Context] = ()
+
+
+Told = Span | Callable[[], Span]
+"""A span, or what makes it once it is written. What that holds is bounded as a span is."""
 
 
 def text(value: str, most: int = MAX_TEXT) -> str:
