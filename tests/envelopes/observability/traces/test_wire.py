@@ -114,3 +114,14 @@ def test_more_texts_than_are_kept_are_written_as_well_as_the_first() -> None:
     writer = SpanWriter({}, "s", "1")
     for number in (*range(6000), 0, 1):
         assert written(writer, span(number)) == written(SpanWriter({}, "s", "1"), span(number))
+
+
+def test_events_that_say_the_same_and_lists_are_written_as_ever() -> None:
+    def span(at: int, told: dict[str, ours.Value]) -> ours.Span:
+        event = ours.SpanEvent("decided", at, told)
+        return ours.Span("s", ours.SpanKind.SERVER, Context(1, 2, True), None, False, 1, 2, told, events=(event,))
+
+    writer = SpanWriter({}, "s", "1")
+    said: list[dict[str, ours.Value]] = [{"k": ["a", "b"]}, {"k": ("a", "b")}, {"k": 1}, {"k": True}, {"k": "1"}]
+    for at, told in enumerate([*said, *said]):
+        assert written(writer, span(at, told)) == written(SpanWriter({}, "s", "1"), span(at, told))
