@@ -13,7 +13,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from mcp_gateway.core.asgi.respond import FOLLOWED
 from mcp_gateway.core.asgi.types import Headers
 
-_NOT_PLAIN: Final = frozenset((b"connection", b"transfer-encoding"))
+_FRAMING: Final = frozenset((b"connection", b"content-length", b"transfer-encoding"))
 
 
 class EdgeCycle(RequestResponseCycle):
@@ -101,25 +101,28 @@ class EdgeCycle(RequestResponseCycle):
         self.on_response()
 
     def _plain_head(self, status: int, headers: Headers) -> bytes | None:
-        lines = [STATUS_LINE[status]]
+        parts = [STATUS_LINE[status]]
+        rows = 2 + len(self.default_headers) + len(headers)
         length: int | None = None
         for name, value in self.default_headers + headers:
             lowered = name.lower()
-            if lowered == b"content-length":
+            if lowered in _FRAMING:
+                if lowered != b"content-length":
+                    return None
                 if length is not None:
                     raise RuntimeError("More than one Content-Length header.")
                 length = int(value)
-            elif lowered in _NOT_PLAIN:
-                return None
-            lines.append(b"%b: %b\r\n" % (lowered, value))
+            parts += (lowered, b": ", value, b"\r\n")
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
+            parts.append(b"connection: close\r\n")
+            rows += 1
         chunked = length is None and self.scope["method"] != "HEAD" and status not in (204, 304)
         if chunked:
-            lines.append(b"transfer-encoding: chunked\r\n")
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or head.count(b"\0"):
+            parts.append(b"transfer-encoding: chunked\r\n")
+            rows += 1
+        parts.append(b"\r\n")
+        head = b"".join(parts)
+        if head.count(b"\n") != rows or head.count(b"\r") != rows or head.count(b"\0"):
             raise RuntimeError("Invalid HTTP header value.")
         self.chunked_encoding = chunked
         self.expected_content_length = length or 0

@@ -114,10 +114,8 @@ class Audit:
         return record
 
 
-_DECIDED: Final = (
-    "decision",
-    "release",
-    "policies",
+_USUAL: Final = ("decision", "release", "policies")
+_RARE: Final = (
     "policy_failure",
     "would",
     "would_policies",
@@ -130,8 +128,9 @@ _DECIDED: Final = (
     "metadata_faults",
     "would_metadata_faults",
     "cost_nano_usd",
-    "asked",
 )
+_ANY_RARE: Final = frozenset(_RARE)
+_DECIDED: Final = (*_USUAL, *_RARE, "asked")
 """What policies, limits, guardrails and the contract for metadata leave on a call's trail: ids and keys of theirs,
 counts and words, and what a decision was made of.
 
@@ -165,9 +164,11 @@ def facts(event: str, request: Recorded, outcome: str, reason: str | None, end: 
         "outcome": outcome,
         "reason": reason,
     }
-    for name in _DECIDED:
+    for name in _USUAL if _ANY_RARE.isdisjoint(notes) else (*_USUAL, *_RARE):
         if name in notes:
             record[name] = notes[name]
+    if "asked" in notes:
+        record["asked"] = notes["asked"]
     if "metadata" in notes:
         record |= declared(notes)
     record["snapshot"] = request.snapshot

@@ -57,6 +57,7 @@ class Chain:
     """Files that are written no more and have no index yet."""
 
     _writer: SegmentWriter = field(init=False)
+    _name: str = field(init=False)
     _head: int | None = None
     _waiting: list[bytes] = field(default_factory=list)
     _begun: bytes = b""
@@ -67,6 +68,7 @@ class Chain:
     _headless: bool = False
 
     def __post_init__(self) -> None:
+        self._name = self.claim.chain
         self._writer = SegmentWriter(
             self.claim.folder,
             RECORDS,
@@ -163,7 +165,7 @@ class Chain:
         self.claim.leave()
 
     def _add(self, fields: Mapping[str, object]) -> None:
-        line, self.link = seal(fields, self.claim.chain, self.link)
+        line, self.link = seal(fields, self._name, self.link)
         self._waiting.append(line)
         self._held += len(line)
         self._unanchored += 1

@@ -47,7 +47,9 @@ class Record:
 def seal(fields: Mapping[str, object], chain: str, before: Link) -> tuple[bytes, Link]:
     """The line of a record that follows `before`, and its place."""
     seq = before.seq + 1
-    text = _encoded({**fields, "chain": chain, "prev": before.hash, "seq": seq})
+    whole = dict(fields)
+    whole["chain"], whole["prev"], whole["seq"] = chain, before.hash, seq
+    text = _encoded(whole)
     digest = sha256(text).hexdigest()
     return text[:-1] + _BEFORE + digest.encode() + _AFTER, Link(seq, digest)
 
