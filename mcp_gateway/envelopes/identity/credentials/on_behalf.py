@@ -19,6 +19,9 @@ from mcp_gateway.envelopes.identity.token_wire import TokenError
 
 _OWN: Final = b"own"
 _MOST: Final = 10_000
+_MOST_HELD: Final = 1024
+"""Principals whose keys are kept ready. Each of them holds its token."""
+
 _NOTHING: Final[Fields] = MappingProxyType({})
 
 
@@ -83,7 +86,7 @@ class OnBehalf:
         if held is not None and held[0] is principal:
             return held[1]
         key = key_of(principal, token)
-        if len(self._keys) >= _MOST:
+        if len(self._keys) >= _MOST_HELD:
             self._keys.clear()
         self._keys[id(principal)] = principal, key
         return key
