@@ -222,7 +222,7 @@ class _Seen(NamedTuple):
 def _attributes(seen: _Seen, outcome: str) -> dict[str, Value]:
     attributes = facts(seen, seen.notes, outcome)
     attributes[names.MCP_METHOD] = text(seen.method)
-    attributes[names.JSONRPC_ID] = text(str(seen.id))
+    attributes[names.JSONRPC_ID] = text(seen.id) if isinstance(seen.id, str) else str(seen.id)
     attributes[names.MCP_VERSION] = text(seen.version)
     attributes[names.SERVER] = seen.server
     if seen.tool:
@@ -249,7 +249,8 @@ def _shown(show: Show, seen: _Seen, call: Call, result: dict[str, Any] | None) -
 def _span(seen: _Seen, traced: Traced, ending: _Ending, at: int, shown: Mapping[str, Value]) -> Span:
     method, target = seen.method if seen.method in _METHODS else names.OTHER, seen.tool or seen.prompt
     name = f"{method} {text(target)}" if target else method
-    attributes = {**_attributes(seen, ending.outcome), **shown}
+    attributes = _attributes(seen, ending.outcome)
+    attributes.update(shown)
     return traced.span(name, attributes, error=ending.error, events=events(seen.notes, at), at=at)
 
 
