@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import random
 import time
 from collections.abc import Awaitable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from mcp_gateway.core.call import Trail
 from mcp_gateway.core.errors import BudgetExhausted, LimitExceeded, Overloaded
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.policy.budgets.rules import Amount, Budget, Limit, Spending
 from mcp_gateway.envelopes.policy.budgets.settling import UNDONE_ATTEMPTS, Held, Settling
 from mcp_gateway.envelopes.policy.budgets.store import Change, Entry, Room
@@ -16,6 +17,17 @@ from mcp_gateway.envelopes.policy.budgets.window import end_of, number_of
 
 UNCOUNTED_SECONDS: Final = 1.0
 """When something may be tried again that could not be counted: the store is asked again by then."""
+
+
+KEPT: Final = 4096
+"""Most callers and things to spend on whose accounts are kept ready."""
+
+
+class _Accounts(NamedTuple):
+    """The budgets that something counts in, and all that has to have room for it."""
+
+    budgets: tuple[str, ...]
+    limits: tuple[tuple[Budget, Limit, bytes], ...]
 
 
 class Reservation:
@@ -32,10 +44,12 @@ class Reservation:
 class Budgets:
     """The budgets of one snapshot over accounts that outlive it."""
 
-    __slots__ = ("_budgets", "_settling", "_tallies")
+    __slots__ = ("_budgets", "_kept", "_settling", "_tallies")
 
     def __init__(self, budgets: Sequence[Budget], settling: Settling) -> None:
         self._budgets = tuple(budgets)
+        # By the identity of a principal, as the engine of the policies: a verified token keeps its own.
+        self._kept: dict[tuple[int, str, str, str], tuple[Principal, _Accounts]] = {}
         self._settling = settling
         self._tallies = settling.tallies
 
@@ -49,19 +63,17 @@ class Budgets:
         Raises `BudgetExhausted` (`LimitExceeded` for a limit on the rate of tokens) where an enforced one has no room
         for it, `Overloaded` where the store cannot be asked and a budget says `deny`. Nothing is held back then.
         """
-        asked: list[tuple[Budget, Limit, bytes]] = []
+        matching, asked = self._accounts(spending)
         nominated = self._tallies.nominated
-        for budget in self._budgets:
-            if budget.matches(spending):
-                nominated[budget.id] += 1
-                for key in budget.accounts(spending):
-                    asked += [(budget, limit, key + limit.suffix) for limit in budget.limits]
+        for name in matching:
+            nominated[name] += 1
         if not asked:
             return Reservation(())
         entries = [
             Entry(key, limit.window, limit.most, amount.of(limit.kind), budget.enforced) for budget, limit, key in asked
         ]
-        token = os.urandom(12)
+        # Told apart from all others, and nobody's secret: the system's dice would cost a call of it.
+        token = random.randbytes(12)
         answer = self._settling.store.reserve(token, entries)
         try:
             # Asking for the one type that memory answers with is a tenth of asking whether something is awaitable.
@@ -116,10 +128,35 @@ class Budgets:
 
     # ------------------------------------------------------------------ inside
 
+    def _accounts(self, spending: Spending) -> _Accounts:
+        """What `spending` counts in. It is kept, since callers come again, but where it hangs on what a caller says."""
+        key = (id(spending.principal), spending.model, spending.target, spending.tool)
+        kept = None if spending.metadata else self._kept.get(key)
+        if kept is not None and kept[0] is spending.principal:
+            return kept[1]
+        matching = [budget for budget in self._budgets if budget.matches(spending)]
+        found = _Accounts(
+            tuple(budget.id for budget in matching),
+            tuple(
+                (budget, limit, account + limit.suffix)
+                for budget in matching
+                for account in budget.accounts(spending)
+                for limit in budget.limits
+            ),
+        )
+        if not spending.metadata:
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            self._kept[key] = spending.principal, found
+        return found
+
     def _judge(self, held: Sequence[Held], rooms: Sequence[Room], trail: Trail) -> None:
-        full = [each for each, room in zip(held, rooms, strict=True) if not room.fits]
-        if not full:
+        for room in rooms:
+            if not room.fits:
+                break
+        else:
             return
+        full = [each for each, room in zip(held, rooms, strict=True) if not room.fits]
         would = tuple(dict.fromkeys(each.budget.id for each in full if not each.budget.enforced))
         if would:
             trail.notes["would_exhaust"] = would

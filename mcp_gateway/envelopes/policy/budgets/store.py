@@ -96,7 +96,7 @@ _Place = tuple[bytes, Window, int]
 class MemoryStore:
     """Implements `Store` for one process. `now` is in whole seconds since 1970."""
 
-    __slots__ = ("_accounts", "_most", "_now", "overflows")
+    __slots__ = ("_accounts", "_most", "_now", "_numbers", "_second", "overflows")
 
     failures: Final = 0
 
@@ -104,6 +104,8 @@ class MemoryStore:
         self._most = most
         self._now = now
         self._accounts: dict[_Place, Sums] = {}
+        self._second = 0
+        self._numbers: dict[Window, int] = {}
         self.overflows = 0
 
     def __len__(self) -> int:
@@ -116,13 +118,19 @@ class MemoryStore:
         rooms: list[Room] = []
         found: list[tuple[Sums, int]] = []
         refused = False
-        for entry in entries:
-            number = number_of(entry.window, now)
-            sums = self._sums((entry.key, entry.window, number))
-            fits = not entry.amount or sums.held + sums.spent + entry.amount <= entry.most
+        numbers = self._numbers
+        if now != self._second:
+            self._second = now
+            numbers.clear()
+        for key, window, most, amount, enforced in entries:
+            number = numbers.get(window)
+            if number is None:
+                number = numbers[window] = number_of(window, now)
+            sums = self._sums((key, window, number))
+            fits = not amount or sums.held + sums.spent + amount <= most
             rooms.append(Room(number, fits))
-            found.append((sums, entry.amount))
-            refused = refused or (entry.enforced and not fits)
+            found.append((sums, amount))
+            refused = refused or (enforced and not fits)
         if not refused:
             for sums, amount in found:
                 sums.held += amount
@@ -132,10 +140,10 @@ class MemoryStore:
         spent = []
         if len(self._accounts) + len(changes) > self._most:
             self._forget()
-        for change in changes:
-            sums = self._sums((change.key, change.window, change.number))
-            sums.held -= change.held
-            sums.spent += change.spent
+        for key, window, number, held, more in changes:
+            sums = self._sums((key, window, number))
+            sums.held -= held
+            sums.spent += more
             spent.append(sums.spent)
         return spent
 

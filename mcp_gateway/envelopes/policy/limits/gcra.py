@@ -46,11 +46,13 @@ class Rate:
 
         The answer is the microseconds to wait, 0 if it fits, and when the pool is full after it if it fits.
         """
-        base = now // self.tick * self.limit
-        excess = max(full_at, base) - base - (self.limit - 1) * self.period
+        limit, period = self.limit, self.period
+        base = now // self.tick * limit
+        begun = full_at if full_at > base else base
+        excess = begun - base - (limit - 1) * period
         if excess > 0:
-            return -(-excess // self.limit) * self.tick, full_at
-        return 0, max(full_at, base) + self.period
+            return -(-excess // limit) * self.tick, full_at
+        return 0, begun + period
 
     def full(self, full_at: int, now: int) -> bool:
         """Whether such a pool is as good as one that was never used."""

@@ -10,12 +10,15 @@ from typing import Final, Generic, TypeVar
 from mcp_gateway.core.call import Trail
 from mcp_gateway.core.errors import LimitExceeded, Overloaded
 from mcp_gateway.core.pipeline import Handler
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.policy.limits.pools import Asked, Pools
 from mcp_gateway.envelopes.policy.limits.rules import Counted, Rule
 
 UNCOUNTED_SECONDS: Final = 1.0
 """When a call may be tried again that could not be counted: the store is asked again by then."""
 
+KEPT: Final = 4096
+"""Most callers and things to call whose pools are kept ready."""
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -39,7 +42,7 @@ class LimitCalls(Generic[C, R]):
     cannot be asked and a rule says `deny`.
     """
 
-    __slots__ = ("_describe", "_pools", "_rules", "_tallies")
+    __slots__ = ("_describe", "_kept", "_pools", "_rules", "_tallies")
 
     def __init__(
         self,
@@ -52,18 +55,15 @@ class LimitCalls(Generic[C, R]):
         self._pools = pools
         self._tallies = tallies
         self._describe = describe
+        # By the identity of a principal, as the engine of the policies: a verified token keeps its own.
+        self._kept: dict[tuple[int, str, str, str, str], tuple[Principal, Sequence[Asked]]] = {}
 
     def __call__(self, call: C, call_next: Handler[C, R]) -> Awaitable[R]:
         described = self._describe(call)
         if described is None:
             return call_next(call)
         counted, trail = described
-        asked = [
-            Asked(rule, key)
-            for rule in self._rules.get(counted.server, ())
-            if rule.matches(counted)
-            for key in rule.pools(counted)
-        ]
+        asked = self._asked(counted)
         if not asked:
             return call_next(call)
         waits = self._pools.admit(asked)
@@ -72,6 +72,25 @@ class LimitCalls(Generic[C, R]):
             return self._once_counted(waits, asked, trail, call, call_next)
         self._settle(waits, asked, trail)
         return call_next(call)
+
+    def _asked(self, counted: Counted) -> Sequence[Asked]:
+        """The pools of a call. They are kept, since callers come again, but where they hang on what a caller says."""
+        principal = counted.principal
+        key = (id(principal), counted.server, counted.upstream, counted.tool, counted.exposed)
+        kept = None if counted.metadata else self._kept.get(key)
+        if kept is not None and kept[0] is principal:
+            return kept[1]
+        found = [
+            Asked(rule, pool)
+            for rule in self._rules.get(counted.server, ())
+            if rule.matches(counted)
+            for pool in rule.pools(counted)
+        ]
+        if not counted.metadata:
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            self._kept[key] = principal, found
+        return found
 
     async def _once_counted(
         self,

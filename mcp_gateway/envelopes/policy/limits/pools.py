@@ -77,7 +77,7 @@ class MemoryPools:
             room = self._rooms.get(each.rule.name)
             if room is None:
                 room = self._rooms[each.rule.name] = OrderedDict()
-            key = self._place(room, each, now)
+            key = each.key if each.key in room else self._place(room, each, now)
             wait, full_at = each.rule.rate.ask(room.get(key, 0), now)
             waits.append(wait)
             if not wait:
@@ -98,8 +98,8 @@ class MemoryPools:
         self._rooms.clear()
 
     def _place(self, room: OrderedDict[bytes, int], asked: Asked, now: int) -> bytes:
-        """The key to count under: its own if it is known or there is room for it."""
-        if asked.key in room or len(room) < self._keys:
+        """The key to count under, one that is not known: its own if there is room for it."""
+        if len(room) < self._keys:
             return asked.key
         for _ in range(min(_SWEEP, len(room))):
             oldest, full_at = next(iter(room.items()))
