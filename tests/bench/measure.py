@@ -86,7 +86,7 @@ def added(name: str, other: str, rounds: Sequence[Round]) -> float | None:
 
 
 def first_added(name: str, other: str, rounds: Sequence[Round]) -> float | None:
-    """The same for the time to the first event of a stream."""
+    """The same for the time to the first words of a stream."""
     both = [samples for samples in rounds if name in samples and other in samples]
     return _median(4, [samples[name].first_ms - samples[other].first_ms for samples in both])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator, Callable
@@ -93,6 +94,29 @@ async def test_the_load_meets_the_provider(stream: bool) -> None:
         done = await drive(ModelTarget(port, "m", stream), 3, warm=0, seconds=30, requests=5, spent=lambda: 1.0)
     assert (done.answers, done.wrong, done.cpu_us) == (15, (), 0)
     assert 0 < done.first_ms <= done.p99_ms if stream else math.isnan(done.first_ms)
+
+
+async def test_the_first_words_are_waited_for_and_not_the_first_event() -> None:
+    late = 0.05
+
+    class Thinks(provider.Connection):
+        def data_received(self, data: bytes) -> None:
+            (request,) = Reader().feed(data)
+            role, *rest = provider.Answers().answer(request)
+            told = b"".join(rest)
+            cut = told.index(b'"content":"') + 14
+            assert b"data: " in role
+            self._transport.write(role)
+            loop = asyncio.get_running_loop()
+            loop.call_later(late, self._transport.write, told[:cut])
+            loop.call_later(2 * late, self._transport.write, told[cut:])
+
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: Thinks(provider.Answers()), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        done = await drive(ModelTarget(port, "m", stream=True), 1, warm=0, seconds=30, requests=2)
+    assert (done.answers, done.wrong) == (2, ())
+    assert done.first_ms >= 1.9 * late * 1000
 
 
 async def test_a_stream_is_not_one_piece() -> None:
