@@ -60,6 +60,11 @@ def tokens(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
+def _part(value: object, most: int) -> int:
+    """The same of a detail, which most answers have none of: 0 for nonsense, and no more than its total."""
+    return min(tokens(value) or 0, most) if value else 0
+
+
 def counted(
     input: object, output: object, *, cache_read: object = None, cache_write: object = None, reasoning: object = None
 ) -> Usage | None:
@@ -74,6 +79,7 @@ def counted(
     whole_output = tokens(0 if output is None else output)
     if whole_input is None or whole_output is None:
         return None
-    read = min(tokens(cache_read) or 0, whole_input)
-    written = min(tokens(cache_write) or 0, whole_input - read)
-    return Usage(whole_input, whole_output, read, written, min(tokens(reasoning) or 0, whole_output))
+    read = _part(cache_read, whole_input)
+    return Usage(
+        whole_input, whole_output, read, _part(cache_write, whole_input - read), _part(reasoning, whole_output)
+    )

@@ -15,17 +15,17 @@ def chat_usage(told: object) -> Usage | None:
     if type(told) is not dict:
         return None
     prompt, completion = told.get("prompt_tokens"), told.get("completion_tokens")
-    read = _detail(told, "prompt_tokens_details", "cached_tokens")
+    read = written = reasoning = None
+    details = told.get("prompt_tokens_details")
+    if type(details) is dict:
+        read, written = details.get("cached_tokens"), details.get("cache_write_tokens")
     if read is None:
         read = told.get("prompt_cache_hit_tokens")
-    written = _detail(told, "prompt_tokens_details", "cache_write_tokens")
-    reasoning = _detail(told, "completion_tokens_details", "reasoning_tokens")
-    seen, said, apart = tokens(prompt), tokens(completion), tokens(reasoning)
-    if apart and seen is not None and said is not None and told.get("total_tokens") == seen + said + apart:
-        completion = said + apart
+    details = told.get("completion_tokens_details")
+    if type(details) is dict:
+        reasoning = details.get("reasoning_tokens")
+    if apart := tokens(reasoning):
+        seen, said = tokens(prompt), tokens(completion)
+        if seen is not None and said is not None and told.get("total_tokens") == seen + said + apart:
+            completion = said + apart
     return counted(prompt, completion, cache_read=read, cache_write=written, reasoning=reasoning)
-
-
-def _detail(told: dict[str, object], group: str, key: str) -> object:
-    details = told.get(group)
-    return details.get(key) if type(details) is dict else None

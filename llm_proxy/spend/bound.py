@@ -10,7 +10,7 @@ above: `IMAGE_TOKENS`, `DOCUMENT_TOKENS`, `STORED_TOKENS`. Tools that a provider
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from llm_proxy.spend.price import MAX_TOKENS, Price
@@ -53,7 +53,9 @@ def bound(body: dict[str, Any], size: int, *, output_limit: int | None, choices:
     what the configuration says instead. For embeddings both are 0.
     """
     tokens = size + _PROMPT_TOKENS
-    tokens += sum(STORED_TOKENS for name in _STORED if body.get(name))
+    for name in _STORED:
+        if body.get(name):
+            tokens += STORED_TOKENS
     for part in _parts(body):
         kind = part.get("type")
         if kind in ("image_url", "input_image", "image"):
@@ -61,18 +63,23 @@ def bound(body: dict[str, Any], size: int, *, output_limit: int | None, choices:
         elif isinstance(kind, str) and kind in _DOCUMENTS:
             tokens += DOCUMENT_TOKENS if _points(part) else 0
     answer = default_output if output_limit is None else output_limit
-    return Bound(_capped(tokens), _capped(answer * max(1, choices)))
+    return Bound(_capped(tokens), _capped(answer * choices if choices > 1 else answer))
 
 
-def _parts(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _parts(body: dict[str, Any]) -> Sequence[dict[str, Any]]:
     """The parts of all turns, those of tools' results too. Arguments of tools and schemas are not parts but text."""
+    found: list[dict[str, Any]] = []
     for name in ("messages", "input"):
         turns = body.get(name)
-        for turn in turns if isinstance(turns, list) else ():
-            if isinstance(turn, dict):
-                for said in (turn.get("content"), turn.get("output")):
-                    if isinstance(said, list):  # most turns hold a text
-                        yield from _inside(said)
+        if not isinstance(turns, list):
+            continue
+        for turn in turns:
+            if isinstance(turn, dict):  # and most turns hold a text
+                if isinstance(said := turn.get("content"), list):
+                    found += _inside(said)
+                if isinstance(said := turn.get("output"), list):
+                    found += _inside(said)
+    return found
 
 
 def _inside(content: object) -> Iterator[dict[str, Any]]:

@@ -47,11 +47,12 @@ class Rates:
 
     def of(self, usage: Usage) -> int:
         """Picodollars. Cached tokens beyond the whole prompt do not make the rest of it negative."""
-        read, write = _tokens(usage.cache_read), _tokens(usage.cache_write)
-        plain = max(0, _tokens(usage.input) - read - write)
-        return (
-            plain * self.input + read * self.cache_read + write * self.cache_write + _tokens(usage.output) * self.output
-        )
+        picos, plain = _tokens(usage.output) * self.output, _tokens(usage.input)
+        if usage.cache_read or usage.cache_write:
+            read, write = _tokens(usage.cache_read), _tokens(usage.cache_write)
+            picos += read * self.cache_read + write * self.cache_write
+            plain = max(0, plain - read - write)
+        return picos + plain * self.input
 
     def most(self, input_tokens: int, output_tokens: int) -> int:
         """The most picodollars that so many tokens can cost, whichever of the prompt are read or written where."""
@@ -75,8 +76,11 @@ class Price:
 
     def most(self, input_tokens: int, output_tokens: int) -> int:
         """The most nanodollars that an answer within these bounds can cost: no `cost` within them is more."""
-        reached = [rates for above, rates in self.tiers if input_tokens > above]
-        return max(_nanos(rates.most(input_tokens, output_tokens)) for rates in [self.base, *reached])
+        most = self.base.most(input_tokens, output_tokens)
+        for above, rates in self.tiers:
+            if input_tokens > above:
+                most = max(most, rates.most(input_tokens, output_tokens))
+        return _nanos(most)
 
     def rates(self, input_tokens: int) -> Rates:
         """The rates of a prompt of so many tokens."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one answer. `input` and `output` are totals, the others say how many of them were what.
 
     `input` holds all tokens of the prompt, those read from a provider's cache (`cache_read`) and those written to it
@@ -23,12 +22,3 @@ class Usage:
     @property
     def total(self) -> int:
         return self.input + self.output
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.input + other.input,
-            self.output + other.output,
-            self.cache_read + other.cache_read,
-            self.cache_write + other.cache_write,
-            self.reasoning + other.reasoning,
-        )

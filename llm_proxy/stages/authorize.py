@@ -15,6 +15,9 @@ from mcp_gateway.envelopes.policy.authorize import Decision
 from mcp_gateway.envelopes.policy.cedar.engine import Engine
 from mcp_gateway.envelopes.policy.cedar.model import EMBED, USE_MODEL, Question, Subject, Uid
 
+REMEMBERED: Final = 1024
+"""Most models that are kept as policies know them: clients may name any."""
+
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 Note = Callable[[Trail, Question], None]
@@ -32,15 +35,16 @@ class DecideByPolicy:
     A model that a principal can never use answers as one that does not exist.
     """
 
-    __slots__ = ("_audit", "_engine", "_note")
+    __slots__ = ("_audit", "_engine", "_note", "_subjects")
 
     def __init__(self, engine: Engine, note: Note, *, audit: bool) -> None:
         self._engine = engine
         self._note = note
         self._audit = audit
+        self._subjects: dict[tuple[str, bool], Subject] = {}
 
     def __call__(self, call: Ask) -> Decision:
-        question = _question(call)
+        question = self._question(call)
         subject = question.subject
         self._note(call.trail, question)
         verdict = self._engine.decide(question)
@@ -59,7 +63,7 @@ class DecideByPolicy:
 
     def permits(self, call: Ask) -> bool:
         """Whether the policies permit the request, without a word on the trail."""
-        return self._engine.decide(_question(call)).allowed
+        return self._engine.decide(self._question(call)).allowed
 
     def usable(self, principal: Principal, models: Sequence[str]) -> list[str]:
         """Those of `models` that some request of `principal` could use."""
@@ -69,7 +73,11 @@ class DecideByPolicy:
         embed = self._engine.possible(principal, [model_subject(model, embeds=True) for model in models])
         return [model for model, one, other in zip(models, chat, embed, strict=True) if one or other]
 
-
-def _question(call: Ask) -> Question:
-    subject = model_subject(call.asked.model, embeds=call.dialect.wire == "embeddings")
-    return Question(call.principal, subject, datetime.now(UTC), call.ip, _NOTHING, metadata=call.metadata)
+    def _question(self, call: Ask) -> Question:
+        key = call.asked.model, call.dialect.wire == "embeddings"
+        subject = self._subjects.get(key)
+        if subject is None:
+            if len(self._subjects) >= REMEMBERED:
+                self._subjects.clear()
+            subject = self._subjects[key] = model_subject(key[0], embeds=key[1])
+        return Question(call.principal, subject, datetime.now(UTC), call.ip, _NOTHING, metadata=call.metadata)

@@ -88,7 +88,7 @@ def known(codec: Codec, essence: tuple[Any, ...]) -> tuple[Any, ...]:
     model, finishes, parts, usage = essence
     parts = [[_loaded(part) for part in one] for one in parts]  # some wires hold arguments as JSON, not as its text
     if codec.wire == "messages":
-        usage = replace(usage, reasoning=0)
+        usage = usage._replace(reasoning=0)
     return model, finishes, parts, usage
 
 
