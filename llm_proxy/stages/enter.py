@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from llm_proxy.asking import Ask, Attempt
 from llm_proxy.spend.usage import Usage
 from mcp_gateway.envelopes.observability.ledger.entry import Entry, entry_id
 from mcp_gateway.envelopes.observability.ledger.ledger import Ledger
+
+_UNUSED: Final = Usage()
 
 
 class EnterAttempts:
@@ -17,34 +21,36 @@ class EnterAttempts:
         self._ledger = ledger
 
     def __call__(self, ask: Ask) -> None:
-        for attempt in ask.flow.attempts:
-            self._enter(ask, attempt, last=attempt is ask.flow.attempts[-1])
+        attempts = ask.flow.attempts
+        for attempt in attempts:
+            self._enter(ask, attempt, last=attempt is attempts[-1])
 
     def _enter(self, ask: Ask, attempt: Attempt, *, last: bool) -> None:
-        used = attempt.usage or Usage()
+        input, output, cache_read, cache_write, reasoning = attempt.usage or _UNUSED
+        principal = ask.principal
         self._ledger.write(
             Entry(
-                id=entry_id(),
-                at=attempt.started,
-                request_id=ask.request_id,
-                plane="llm",
-                principal=ask.principal.id,
-                teams=ask.principal.teams,
-                server=ask.dialect.wire,
-                asked=ask.asked.model,
-                target=attempt.target,
-                provider=attempt.provider,
-                attempt=attempt.number,
-                last=last,
-                status=attempt.reason or "ok",
-                input=used.input,
-                output=used.output,
-                cache_read=used.cache_read,
-                cache_write=used.cache_write,
-                reasoning=used.reasoning,
-                cost=attempt.cost,
-                seconds=attempt.duration,
-                snapshot=ask.snapshot,
-                metadata=ask.metadata,
+                entry_id(),
+                attempt.started,
+                ask.request_id,
+                "llm",
+                principal.id,
+                ask.dialect.wire,
+                ask.asked.model,
+                attempt.target,
+                attempt.provider,
+                principal.teams,
+                attempt.number,
+                last,
+                attempt.reason or "ok",
+                input,
+                output,
+                cache_read,
+                cache_write,
+                reasoning,
+                attempt.cost,
+                attempt.duration,
+                ask.snapshot,
+                ask.metadata,
             )
         )

@@ -23,7 +23,9 @@ SYNC_SECONDS: Final = 0.5
 LINGER_SECONDS: Final = 0.2
 """Records are gathered for so long before they are delivered: one transaction for many."""
 
-BATCH: Final = 500
+BATCH: Final = 512
+"""As many as go into a few statements of the largest size that `state.bulk` has, with nothing left over."""
+
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 

@@ -67,45 +67,39 @@ class Entry(NamedTuple):
 
 def write_entry(entry: Entry) -> bytes:
     """The entry as JSON. Texts are cut and cleaned, numbers brought into bounds: every database takes every entry."""
+    (
+        id, at, request_id, plane, principal, server, asked, target, provider, teams, attempt, last, status,
+        input, output, cache_read, cache_write, reasoning, cost, seconds, snapshot, metadata,
+    ) = entry  # fmt: skip
     request_id, principal, server, asked, target, provider, status, snapshot, id = _texts(
-        (
-            entry.request_id,
-            entry.principal,
-            entry.server,
-            entry.asked,
-            entry.target,
-            entry.provider,
-            entry.status,
-            entry.snapshot,
-            entry.id,
-        )
+        (request_id, principal, server, asked, target, provider, status, snapshot, id)
     )
     return orjson.dumps(
         {
             "v": _VERSION,
             "id": id,
-            "at": _seconds(entry.at),
+            "at": _seconds(at),
             "request_id": request_id,
-            "plane": entry.plane,
+            "plane": plane,
             "principal": principal,
             # One text for one set of teams, so that it can be grouped by.
-            "teams": orjson.dumps(sorted(_texts(entry.teams))[:_MAX_TEAMS]).decode(),
+            "teams": orjson.dumps(sorted(_texts(teams))[:_MAX_TEAMS]).decode() if teams else "[]",
             "server": server,
             "asked": asked,
             "target": target,
             "provider": provider,
-            "attempt": _count(entry.attempt),
-            "last": int(entry.last),
+            "attempt": _count(attempt),
+            "last": int(last),
             "status": status,
-            "input": _count(entry.input),
-            "output": _count(entry.output),
-            "cache_read": _count(entry.cache_read),
-            "cache_write": _count(entry.cache_write),
-            "reasoning": _count(entry.reasoning),
-            "cost": None if entry.cost is None else _count(entry.cost, _MAX_COST),
-            "seconds": _seconds(entry.seconds),
+            "input": _count(input),
+            "output": _count(output),
+            "cache_read": _count(cache_read) if cache_read else 0,
+            "cache_write": _count(cache_write) if cache_write else 0,
+            "reasoning": _count(reasoning) if reasoning else 0,
+            "cost": None if cost is None else _count(cost, _MAX_COST),
+            "seconds": _seconds(seconds),
             "snapshot": snapshot,
-            "metadata": _metadata(entry.metadata) if entry.metadata else {},
+            "metadata": _metadata(metadata) if metadata else {},
         }
     )
 
