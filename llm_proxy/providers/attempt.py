@@ -80,7 +80,10 @@ async def attempt(
                     raise await _refused(response, exchange, deadline, target)
                 if streams:
                     return await _stream(loop, ask, response, exchange, noted, patience, started, deadline)
-                return await _whole(response, exchange, noted, deadline)
+                raw = await response.read(deadline)
+                reply, noted.usage = exchange.whole(raw)
+                noted.written = len(raw)
+                return reply
         except (Unreachable, TimedOut, ProtocolViolation) as error:
             if isinstance(error, Unreachable | TimedOut) and not error.sent:
                 noted.sent = False
@@ -96,14 +99,6 @@ async def attempt(
     finally:
         noted.duration = loop.time() - started
         ask.trail.upstream_seconds += noted.duration
-
-
-async def _whole(response: Response, exchange: Exchange, noted: Attempt, deadline: float) -> Reply:
-    raw = await response.read(deadline)
-    reply, usage = exchange.whole(raw)
-    noted.usage = usage
-    noted.written = len(raw)
-    return reply
 
 
 async def _stream(
@@ -130,11 +125,14 @@ async def _stream(
                     if len(held) > MOST_HELD:
                         raise ProtocolViolation("the provider's stream does not begin")
                     continue
-                if noted.first_token is None:
-                    noted.first_token = loop.time() - started
-                    leaving = bytes(held) + leaving
-                    held.clear()
-                await out.write(leaving)
+                if noted.first_token is not None:
+                    await out.write(leaving)
+                    continue
+                noted.first_token = loop.time() - started
+                await out.write(bytes(held) + leaving)
+                held.clear()
+                # What is written leaves at the end of the loop's turn, which would be when all that came is read.
+                await asyncio.sleep(0)
         last = await stream.end()
         await out.write(bytes(held) + last)
     finally:
