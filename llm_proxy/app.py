@@ -102,7 +102,10 @@ class Plane:
         try:
             if snapshot is None:
                 raise NoSuchPath("no models are configured here")
-            principal = await self._principal(scope, snapshot.resource)
+            door, credential = self._doors.current, _credential(scope)
+            principal = door.recall(credential, snapshot.resource)
+            if principal is None:
+                principal = await door.verify(credential, snapshot.resource)
             if endpoint is None:
                 await _listed(out, scope, principal, snapshot, self._started)
                 return
@@ -122,11 +125,6 @@ class Plane:
         self._report(request_id, error)
         return GatewayError("internal error")
 
-    async def _principal(self, scope: Scope, resource: ProtectedResource) -> Principal:
-        door = self._doors.current
-        credential = _credential(scope)
-        return door.recall(credential, resource) or await door.verify(credential, resource)
-
 
 def _credential(scope: Scope) -> Scope:
     """The request as the door reads it: Anthropic's clients send as `x-api-key` what others send as a bearer token.
@@ -134,9 +132,12 @@ def _credential(scope: Scope) -> Scope:
     No client starts without a key, so there is one that stands for none where callers may be anonymous.
     """
     headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-    keys = [b"Bearer " + value for name, value in headers if name == b"x-api-key"]
-    if not keys and (b"authorization", _NOBODY) not in headers:
+    for name, value in headers:
+        if name == b"x-api-key" or (value == _NOBODY and name == b"authorization"):
+            break
+    else:
         return scope
+    keys = [b"Bearer " + value for name, value in headers if name == b"x-api-key"]
     others = [each for each in headers if each[0] not in (b"authorization", b"x-api-key")]
     # Two that differ stay two: the door lets neither in.
     presented = dict.fromkeys([*keys, *(value for name, value in headers if name == b"authorization")])

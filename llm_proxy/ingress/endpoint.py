@@ -81,7 +81,8 @@ class Endpoint:
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
         try:
-            ask = await self._read(loop, scope, receive, out, principal, serving)
+            headers = _told(scope["headers"], serving.headers)
+            ask = self._ask(loop, scope, await read_body(receive, self._limits.body), headers, out, principal, serving)
             reply = await self._served(loop, scope, receive, out, ask, serving)
         except ClientDisconnected:
             return
@@ -109,37 +110,34 @@ class Endpoint:
             body = self._dialect.error(error, status, out.request_id)
             await out.whole(status, strictjson.dumps(body), headers_of(error))
 
-    async def _read(
+    def _ask(
         self,
         loop: asyncio.AbstractEventLoop,
         scope: Scope,
-        receive: Receive,
+        raw: bytes,
+        headers: Mapping[str, tuple[str, ...]],
         out: HttpOut,
         principal: Principal,
         serving: Serving,
     ) -> Ask:
-        media, headers = _told(scope["headers"], serving.headers)
-        if media != _JSON and media.partition(b";")[0].strip().lower() != _JSON:
-            raise UnsupportedMedia("Content-Type must be application/json")
-        raw = await read_body(receive, self._limits.body)
         body = strictjson.loads(raw, self._limits.json)
         if not isinstance(body, dict):
             raise Invalid("the body must be an object")
         client = scope.get("client")
         return Ask(
-            request_id=out.request_id,
-            dialect=self._dialect,
-            asked=self._dialect.asked(body),
-            body=body,
-            size=len(raw),
-            principal=principal,
-            out=out,
-            deadline=loop.time() + serving.timeout,
-            snapshot=serving.snapshot,
-            ip=client[0] if client else "::",
-            headers=headers,
-            trail=out.trail,
-            flow=Flow(),
+            out.request_id,
+            self._dialect,
+            self._dialect.asked(body),
+            body,
+            len(raw),
+            principal,
+            out,
+            loop.time() + serving.timeout,
+            serving.snapshot,
+            client[0] if client else "::",
+            headers,
+            out.trail,
+            Flow(),
         )
 
     async def _served(
@@ -164,10 +162,8 @@ class Endpoint:
             return None
 
 
-def _told(
-    headers: Iterable[tuple[bytes, bytes]], wanted: frozenset[bytes]
-) -> tuple[bytes, Mapping[str, tuple[str, ...]]]:
-    """The media type, and those of the headers that are wanted."""
+def _told(headers: Iterable[tuple[bytes, bytes]], wanted: frozenset[bytes]) -> Mapping[str, tuple[str, ...]]:
+    """Those of the headers that are wanted. Raises `UnsupportedMedia` where the body is said to be no JSON."""
     media = b""
     told: dict[str, tuple[str, ...]] = {}
     for key, value in headers:
@@ -176,4 +172,6 @@ def _told(
         if key in wanted:
             name = key.decode("latin-1")
             told[name] = (*told.get(name, ()), value.decode("latin-1"))
-    return media, told
+    if media != _JSON and media.partition(b";")[0].strip().lower() != _JSON:
+        raise UnsupportedMedia("Content-Type must be application/json")
+    return told

@@ -47,10 +47,10 @@ class HttpOut:
         if self.gone:
             return
         self.committed = True
-        lines = self._lines()
+        lines = [respond.JSON, *self._lines()]
         if extra:
             lines += extra
-        await respond.respond_json(self._send, status, body, lines)
+        await respond.respond(self._send, status, body, lines)
 
     async def end(self, last: bytes = b"") -> None:
         """End a stream, with a last piece if there is one."""

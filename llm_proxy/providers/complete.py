@@ -17,7 +17,7 @@ from llm_proxy.routing.choose import Candidates, choose
 from llm_proxy.routing.health import Healths
 from llm_proxy.routing.policy import Retry
 from llm_proxy.routing.routes import Routes
-from llm_proxy.routing.targets import Route, Target
+from llm_proxy.routing.targets import Route, Sticky, Target
 from llm_proxy.spend.bound import bound
 from llm_proxy.spend.price import Price
 from llm_proxy.spend.usage import Usage
@@ -86,7 +86,7 @@ class Complete:
             self._loop.time,
             random.random,
             ask.metadata,
-            _session(route, ask),
+            None if route.sticky is None else _session(route.sticky, ask),
         )
         failures: list[tuple[str, AttemptFailed]] = []
         try:
@@ -135,7 +135,11 @@ class Complete:
         reservation: Reservation | None = None
         try:
             exchange = provider.exchange(ask, target)
-            reservation = await self._reserve(ask, target, price)
+            if self._budgets is None:
+                reservation = Reservation(())
+            else:
+                spending = Spending(ask.principal, ask.asked.model, target.name, metadata=ask.metadata)
+                reservation = await self._budgets.reserve(spending, self._most(ask, price), ask.trail)
             ask.flow.attempts.append(noted)
             ask.out.tell("model", target.name)
             ask.out.tell("attempts", str(noted.number))
@@ -158,9 +162,8 @@ class Complete:
             if reservation is not None:
                 self._settle(ask, noted, reservation, price)
 
-    async def _reserve(self, ask: Ask, target: Target, price: Price | None) -> Reservation:
-        if self._budgets is None:
-            return Reservation(())
+    def _most(self, ask: Ask, price: Price | None) -> Amount:
+        """What is held back for an attempt."""
         most = bound(
             ask.body,
             ask.size,
@@ -168,8 +171,7 @@ class Complete:
             choices=ask.asked.choices,
             default_output=self._plan.output,
         )
-        spending = Spending(ask.principal, model=ask.asked.model, target=target.name, metadata=ask.metadata)
-        return await self._budgets.reserve(spending, Amount(most.cost(price), most.total), ask.trail)
+        return Amount(most.cost(price), most.total)
 
     def _settle(self, ask: Ask, noted: Attempt, reservation: Reservation, price: Price | None) -> None:
         """What flowed is charged, whatever way the attempt ended; an error answer is none."""
@@ -185,11 +187,9 @@ class Complete:
             self._budgets.settle(reservation, Amount(noted.cost or 0, spent.total))
 
 
-def _session(route: Route, ask: Ask) -> bytes | None:
-    if route.sticky is None:
-        return None
+def _session(sticky: Sticky, ask: Ask) -> bytes | None:
     headers = {name: values[0] for name, values in ask.headers.items() if values}
-    return route.sticky.session(headers, ask.metadata, time.time())
+    return sticky.session(headers, ask.metadata, time.time())
 
 
 def _exhausted(failures: list[tuple[str, AttemptFailed]]) -> Exception:

@@ -105,7 +105,7 @@ class Provider:
             raise Invalid("the provider of this model has no embeddings", pointer="/model")
         return EmbeddingExchange(dialect, self._spoken.embeddings, ask.body, target.parameters, target.model)
 
-    async def send(self, exchange: Exchange, ask: Ask, target: Target, deadline: float) -> Response:
+    def send(self, exchange: Exchange, ask: Ask, target: Target, deadline: float) -> Awaitable[Response]:
         """Send the request; the response once its head is there. Raises `Unreachable`, `TimedOut`, `Overloaded`."""
         headers: list[tuple[bytes, bytes]] = []
         if ask.headers:
@@ -121,7 +121,7 @@ class Provider:
             headers += [(name.encode(), value.encode("latin-1")) for name, value in sent.fields().items()]
         if NOTE in ask.trail.notes and (passed := passed_on(ask.trail)):
             headers.append((BAGGAGE.encode(), passed.encode()))
-        return await self._client.send(self._template(exchange, target), headers, exchange.body, deadline=deadline)
+        return self._client.send(self._template(exchange, target), headers, exchange.body, deadline=deadline)
 
     def try_enter(self) -> bool:
         """Take one of its places for the time of an attempt, if one is free; give it back with `leave`."""

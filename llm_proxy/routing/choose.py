@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
@@ -27,11 +26,11 @@ class Candidates(Iterator[Target]):
     Every target that is taken is a promise to tell its health how it ended.
     """
 
-    __slots__ = ("_clock", "_forced", "_healths", "_order", "_rest", "_taken")
+    __slots__ = ("_clock", "_forced", "_healths", "_next", "_order", "_taken")
 
     def __init__(self, order: Sequence[Target], healths: Healths, clock: Callable[[], float]) -> None:
         self._order = order
-        self._rest = deque(order)
+        self._next = 0
         self._healths = healths
         self._clock = clock
         self._forced = False
@@ -40,17 +39,18 @@ class Candidates(Iterator[Target]):
     @property
     def others(self) -> bool:
         """Whether another target may come."""
-        return bool(self._rest)
+        return self._next < len(self._order)
 
     def __next__(self) -> Target:
-        while self._rest:
-            target = self._rest.popleft()
+        while self._next < len(self._order):
+            target = self._order[self._next]
+            self._next += 1
             if self._forced or self._healths.of(target.name).circuit.admit(self._clock()):
                 self._taken = True
                 return target
         if self._taken or not self._order:
             raise StopIteration
-        self._forced, self._rest = True, deque(self._order)
+        self._forced, self._next = True, 0
         return next(self)
 
 

@@ -89,10 +89,13 @@ class Routes:
 
         Raises `UnknownName`.
         """
-        if _NAME.fullmatch(model):
+        known = self._direct.get(model)
+        if known is not None or _NAME.fullmatch(model):
             for rule in self.rules:
                 if rule.matches(model, subjects, metadata):
                     return rule.route
+            if known is not None:
+                return known
             route = self.virtual.get(model)
             if route is not None:
                 return route
@@ -103,10 +106,7 @@ class Routes:
 
     def _to(self, provider: str, name: str) -> Route:
         """The route to a target that only the client named; those that were asked for are kept, up to `REMEMBERED`."""
-        model = f"{provider}/{name}"
-        route = self._direct.get(model)
-        if route is None:
-            if len(self._direct) >= REMEMBERED:
-                self._direct.clear()
-            route = self._direct[model] = Route.to(provider, name)
+        if len(self._direct) >= REMEMBERED:
+            self._direct.clear()
+        route = self._direct[f"{provider}/{name}"] = Route.to(provider, name)
         return route

@@ -76,12 +76,12 @@ def asked(body: Json) -> Asked:
     Where both limits are given, the larger one counts: some servers know only the older.
     """
     member(body, "stream_options")
-    return Asked(
-        needed_text(body, "model"),
-        flag(body, "stream") or False,
-        whole(body, "n", least=1, most=MOST_CHOICES) or 1,
-        max((limit for limit in _limits(body) if limit is not None), default=None),
-    )
+    model, stream = needed_text(body, "model"), flag(body, "stream") or False
+    choices = whole(body, "n", least=1, most=MOST_CHOICES) or 1
+    limit, older = _limits(body)
+    if limit is None or (older is not None and older > limit):
+        limit = older
+    return Asked(model, stream, choices, limit)
 
 
 def wants_usage(body: Json) -> bool:

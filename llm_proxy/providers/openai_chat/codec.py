@@ -45,8 +45,11 @@ class OpenAIChat:
         """
         sent = {**body, "model": model}
         messages = body.get("messages")
-        if type(messages) is list and any(_translated(message) for message in messages):
-            sent["messages"] = [_without_thoughts(one) if _translated(one) else one for one in messages]
+        if type(messages) is list:
+            for message in messages:
+                if _translated(message):
+                    sent["messages"] = [_without_thoughts(one) if _translated(one) else one for one in messages]
+                    break
         if body.get("stream") is True:
             options = body.get("stream_options")
             sent["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
