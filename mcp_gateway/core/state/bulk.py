@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -30,14 +31,15 @@ class InsertMany:
     SQLite takes values as they are, which costs it a fraction of reading them out of JSON; PostgreSQL takes one array.
     """
 
-    __slots__ = ("_embedded", "_json", "_names", "_statement", "_statements")
+    __slots__ = ("_embedded", "_json", "_read", "_statement", "_statements")
 
     def __init__(self, database: Database, table: Table, then: str) -> None:
         columns = [column for column in table.columns if column.name != "tenant"]
         self._embedded = database.embedded
-        self._names = tuple(column.name for column in columns)
-        self._json = frozenset(column.name for column in columns if isinstance(column.type, JSON))
-        named = ", ".join(f'"{name}"' for name in self._names)
+        self._read = itemgetter(*(column.name for column in columns))
+        # Where the values stand that have to be written as JSON, from the end of a row.
+        self._json = tuple(at - len(columns) for at, each in enumerate(columns) if isinstance(each.type, JSON))
+        named = ", ".join(f'"{column.name}"' for column in columns)
         self._statement = f"INSERT INTO {table.name} (tenant, {named})"
         one = f"({', '.join('?' for _ in (None, *columns))})"
         self._statements = [
@@ -69,7 +71,9 @@ class InsertMany:
         values: list[Any] = []
         for row in rows:
             values.append(tenant)
-            values += [orjson.dumps(row[n]).decode() if n in self._json else row[n] for n in self._names]
+            values += self._read(row)
+            for place in self._json:
+                values[place] = orjson.dumps(values[place]).decode()
         return tuple(values)
 
 

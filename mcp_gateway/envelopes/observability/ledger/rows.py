@@ -66,7 +66,8 @@ def sums_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found: dict[tuple[int, tuple[str, ...], tuple[tuple[str, str], ...]], dict[str, Any]] = {}
     for row in rows:
         # By the values: a digest is made once for each group, and not for each row of it.
-        key = (int(row["at"]) // HOUR, _texts_of(row), tuple(sorted(row["metadata"].items())))
+        told = row["metadata"]
+        key = (int(row["at"]) // HOUR, _texts_of(row), tuple(sorted(told.items())) if told else ())
         into = found.get(key)
         if into is None:
             by = {name: row[name] for name in _BY}
