@@ -16,7 +16,8 @@ from mcp_gateway.envelopes.policy.cedar.engine import Engine
 from mcp_gateway.envelopes.policy.cedar.model import EMBED, USE_MODEL, Question, Subject, Uid
 
 REMEMBERED: Final = 1024
-"""Most models that are kept as policies know them: clients may name any."""
+LONGEST: Final = 256
+"""Most models that are kept as policies know them, and characters of their names: clients may name any."""
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -77,7 +78,9 @@ class DecideByPolicy:
         key = call.asked.model, call.dialect.wire == "embeddings"
         subject = self._subjects.get(key)
         if subject is None:
-            if len(self._subjects) >= REMEMBERED:
-                self._subjects.clear()
-            subject = self._subjects[key] = model_subject(key[0], embeds=key[1])
+            subject = model_subject(key[0], embeds=key[1])
+            if len(key[0]) <= LONGEST:
+                if len(self._subjects) >= REMEMBERED:
+                    self._subjects.clear()
+                self._subjects[key] = subject
         return Question(call.principal, subject, datetime.now(UTC), call.ip, _NOTHING, metadata=call.metadata)

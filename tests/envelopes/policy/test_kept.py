@@ -31,6 +31,9 @@ PEOPLE: Final = (
     Principal(id="virtual_account:bot", subject="bot", kind="virtual_account"),
 )
 NAMES: Final = ("m", "n")
+LONG: Final = "n" * 2000
+"""A name that nobody keeps: it is as long as a client likes."""
+
 SAID: Final[tuple[Mapping[str, str], ...]] = ({}, {"task": "a"}, {"task": "b"})
 
 
@@ -82,10 +85,11 @@ async def test_limits_count_the_same_with_what_is_kept_and_without(kept: int, mo
     after: Handler[Counted, None] = served
     pools, others = MemoryPools(now=lambda: 0), MemoryPools(now=lambda: 0)
     lasting = stage(pools)
-    cases = list(itertools.product(PEOPLE, ("desk", "other"), NAMES, NAMES, SAID)) * 3
+    cases = list(itertools.product(PEOPLE, ("desk", "other"), (*NAMES, LONG), NAMES, SAID)) * 3
     random.Random(1).shuffle(cases)
     for principal, server, tool, exposed, metadata in cases:
         call = Counted(server, principal, "up", tool, exposed, metadata)
         for limits in (lasting, stage(others)):
             await limits(call, after)
     assert pools._rooms == others._rooms and len(pools) > 20
+    assert not any(LONG in key for key in lasting._kept) and len(lasting._kept) <= kept

@@ -20,6 +20,9 @@ UNCOUNTED_SECONDS: Final = 1.0
 KEPT: Final = 4096
 """Most callers and things to call whose pools are kept ready."""
 
+LONGEST: Final = 1024
+"""Characters of the names of a thing to call that are kept: clients may name any model."""
+
 C = TypeVar("C")
 R = TypeVar("R")
 
@@ -86,7 +89,7 @@ class LimitCalls(Generic[C, R]):
             if rule.matches(counted)
             for pool in rule.pools(counted)
         ]
-        if not counted.metadata:
+        if not counted.metadata and len(counted.tool) + len(counted.exposed) <= LONGEST:
             if len(self._kept) >= KEPT:
                 self._kept.clear()
             self._kept[key] = principal, found
