@@ -26,6 +26,9 @@ from mcp_gateway.envelopes.policy.cedar.schema import actions_of
 MAX_HELD: Final = 4096
 """Most entity sets kept: one for each principal and what it acts upon, a few KiB each."""
 
+MAX_NAME: Final = 2048
+"""Characters of the name of what is acted upon, beyond which nothing is kept: clients may name any model or URI."""
+
 MAX_VERDICTS: Final = 16
 MAX_TEXT: Final = 256
 """Most verdicts kept for one principal and thing, and the longest context (characters) of which one is."""
@@ -234,9 +237,11 @@ class Engine:
         if held is not None and held.principal is principal:
             self._held.move_to_end(key)
             return held
-        fresh = self._held[key] = self._learn(principal, subject)
-        if len(self._held) > MAX_HELD:
-            self._held.popitem(last=False)
+        fresh = self._learn(principal, subject)
+        if len(subject.resource.id) <= MAX_NAME:
+            self._held[key] = fresh
+            if len(self._held) > MAX_HELD:
+                self._held.popitem(last=False)
         return fresh
 
     def _learn(self, principal: Principal, subject: Subject) -> _Known:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.policy.cedar import engine as engine_module
-from mcp_gateway.envelopes.policy.cedar.model import Facts, Output, ToolFacts
+from mcp_gateway.envelopes.policy.cedar.model import USE_MODEL, Facts, Output, Question, Subject, ToolFacts, Uid
 from tests.envelopes.policy.cedar.making import ALICE, NOW, REFUND, STATUS, ask, decide, engine, of
 
 ALL = "permit(principal, action, resource);"
@@ -78,6 +78,14 @@ def test_what_is_remembered_of_one_call_is_said_of_its_like_only() -> None:
             output = Output(None, failed, size, ())
             assert held.decide(ask(STATUS, {}, output=output)).allowed is False  # nothing permits it
             assert held.decide(ask(REFUND, {"amount": 1}, output=output)).allowed is not failed
+
+
+def test_of_a_name_as_long_as_a_client_likes_nothing_is_kept() -> None:
+    held = engine("permit(principal, action, resource);")
+    for length in (engine_module.MAX_NAME, engine_module.MAX_NAME + 1):
+        subject = Subject(USE_MODEL, Uid("Model", "m" * length), "", "")
+        assert held.decide(Question(ALICE, subject, NOW, "::", {})).allowed
+    assert [len(resource.id) for _, _, resource, _ in held._held] == [engine_module.MAX_NAME]
 
 
 def test_the_clock_is_looked_at_each_time() -> None:
