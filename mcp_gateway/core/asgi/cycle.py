@@ -10,6 +10,7 @@ from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
+from mcp_gateway.core.asgi.disconnect import EXTENSION
 from mcp_gateway.core.asgi.respond import FOLLOWED
 from mcp_gateway.core.asgi.types import Headers
 
@@ -95,6 +96,8 @@ class EdgeCycle(RequestResponseCycle):
 
     def _complete(self) -> None:
         self.response_complete = True
+        # Otherwise the scope and the cycle hold each other, and wait for the collector: thousands at a time.
+        self.scope.get("extensions", {}).pop(EXTENSION, None)
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()

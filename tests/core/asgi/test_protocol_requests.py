@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from mcp_gateway.core.asgi.cycle import EdgeCycle
-from mcp_gateway.core.asgi.disconnect import watch
+from mcp_gateway.core.asgi.disconnect import EXTENSION, watch
 from mcp_gateway.core.asgi.limits import EdgeLimits
 from mcp_gateway.core.asgi.respond import end, respond, send_chunk, start_sse
 from mcp_gateway.core.asgi.types import Receive, Scope, Send
@@ -27,6 +29,26 @@ async def test_a_connection_serves_many_requests() -> None:
             writer.write(post(b"x" * number))
             assert await one_response(reader) == (200, b"POST /a %d;" % number)
         assert edge.server.counters.accepted == 1
+
+
+async def test_a_request_that_was_answered_is_not_left_to_the_collector() -> None:
+    met: list[weakref.ref[Any]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        met.append(weakref.ref(scope["extensions"][EXTENSION].__self__))
+        with watch(receive, lambda: None, scope=scope):
+            await respond(send, 200, b"ok")
+
+    gc.disable()
+    try:
+        async with serving(app) as edge:
+            reader, writer = await edge.connect()
+            for _ in range(3):
+                writer.write(GET)
+                assert await one_response(reader) == (200, b"ok")
+            assert [each() for each in met[:-1]] == [None, None]
+    finally:
+        gc.enable()
 
 
 async def test_a_request_may_come_byte_by_byte() -> None:
