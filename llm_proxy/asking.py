@@ -10,6 +10,7 @@ from llm_proxy.completion.answer import Event
 from llm_proxy.completion.dialect import Asked, Dialect, EmbeddingDialect
 from llm_proxy.spend.usage import Usage
 from mcp_gateway.core.call import Trail
+from mcp_gateway.core.errors import Blocked
 from mcp_gateway.core.metadata import NO_METADATA
 from mcp_gateway.core.principal import Principal
 
@@ -44,8 +45,13 @@ class Out(Protocol):
 class Screen(Protocol):
     """Looks at a stream before it leaves. Serves one answer."""
 
+    @property
+    def refused(self) -> Blocked | None:
+        """Why nothing more leaves, once that is so: to be raised when what left before is on its way."""
+        ...
+
     def see(self, event: Event) -> Sequence[Event]:
-        """What may leave now that `event` has come. Raises `Blocked`."""
+        """What may leave now that `event` has come."""
         ...
 
     def end(self) -> Awaitable[Sequence[Event]]:

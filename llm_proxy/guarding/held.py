@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from llm_proxy.completion.answer import Event, Finished, ReasoningPiece, Started, TextPiece, ToolPiece, Used
 from llm_proxy.guarding.grammars import Channels
 from llm_proxy.guarding.running import Key, Running
-from mcp_gateway.core.errors import ProtocolViolation
+from mcp_gateway.core.errors import Blocked, ProtocolViolation
 from mcp_gateway.envelopes.safety.rules import Chosen
 
 MOST_HELD: Final = 16 << 20
@@ -28,7 +28,9 @@ class Held:
     the end and looked at as a whole, since nobody can use half of a call. With `whole` everything is.
 
     Where a choice's words are one text to its client, they go on through the windows whatever comes between; else a
-    text ends where another begins. Nothing leaves before words do, so that a refusal can still be an answer.
+    text ends where another begins. Nothing leaves before words do, so that a refusal can still be an answer. Words are
+    given to the windows in such parts that each is looked at by itself: what leaves before a refusal, and what it says,
+    depend on the words alone.
     """
 
     __slots__ = (
@@ -43,6 +45,7 @@ class Held:
         "_size",
         "_start",
         "_tail",
+        "refused",
     )
 
     def __init__(
@@ -52,6 +55,7 @@ class Held:
         self._chosen = chosen
         self._running = running
         self._names = names
+        self.refused: Blocked | None = None
         self._first: list[Event] = []
         self._begun = False
         self._start = Started("", "")
@@ -63,7 +67,9 @@ class Held:
         self._open: dict[Key, int] = {}
 
     def see(self, event: Event) -> Sequence[Event]:
-        """What may leave now. Raises `Blocked`."""
+        """What may leave now; nothing more once it is `refused`."""
+        if self.refused is not None:
+            return ()
         match event:
             case Started() | Used() if not self._begun:
                 self._start = event if isinstance(event, Started) else self._start
@@ -72,15 +78,22 @@ class Held:
             case Started() | Used():
                 return (event,)
         passed = self._seen(event)
-        if any(each.blocks for each in self._running):
-            self._review.told(self._running)
+        if self._blocks:
+            # What came before has passed the windows, and would have left if it had come by itself.
+            passed = [each for each in passed if isinstance(each, TextPiece | ReasoningPiece) and each.text]
+            try:
+                self._review.told(self._running)
+            except Blocked as refused:
+                self.refused = refused
         return self._leave(passed) if passed else ()
 
     async def end(self) -> Sequence[Event]:
         """What may leave of the rest. Raises `Blocked`."""
+        if self.refused is not None:
+            raise self.refused
         passed = [left for key in list(self._open) for left in self._close(key)]
         # What the tail is judged by is told with it.
-        if any(each.found or each.blocks for each in self._running) or not self._tail:
+        if self._blocks or any(each.found for each in self._running) or not self._tail:
             self._review.told(self._running)
         if self._tail:
             passed += await self._reviewed()
@@ -116,9 +129,15 @@ class Held:
     def _words(self, key: Key, text: str) -> list[Event]:
         self._open.setdefault(key, self._found)
         name = self._names.of(thought=key[1])
-        for each in self._running:
-            text = each.feed(key, name, text)
-        return [_piece(key, text)] if text else []
+        left = ""
+        while text and not self._blocks:
+            sizes = (each.missing(key, name) for each in self._running)
+            size = next((size for size in sizes if size is not None), len(text))
+            part, text = text[:size], text[size:]
+            for each in self._running:
+                part = each.feed(key, name, part)
+            left += part
+        return [_piece(key, left)] if left else []
 
     def _thought(self, event: ReasoningPiece) -> list[Event]:
         key = (event.choice, True)
@@ -143,7 +162,11 @@ class Held:
         rest = ""
         for each in self._running:
             rest = each.feed(key, name, rest) + each.end(key)
-        return [_piece(key, rest)] if rest else []
+        return [_piece(key, rest)] if rest and not self._blocks else []
+
+    @property
+    def _blocks(self) -> bool:
+        return any(each.blocks for each in self._running)
 
     @property
     def _found(self) -> int:

@@ -45,13 +45,15 @@ class Running:
         else:
             self._fail("open")
 
+    def missing(self, key: Key, name: str) -> int | None:
+        """How many characters of the text `key` have to come for the next look at it; None if it is not looked at."""
+        return None if self._failure is not None or self._examine.ignores(name) else self._channel(key, name).missing
+
     def feed(self, key: Key, name: str, text: str) -> str:
         """What it lets through of the text `key`, which stands under `name`, now that `text` has come."""
         if self._failure is not None or not text or self._examine.ignores(name):
             return text
-        channel = self._channels.get(key)
-        if channel is None:
-            channel = self._channels[key] = self._examine.channel(name, rewrite=self.chosen.guard.rewrites)
+        channel = self._channel(key, name)
         before = channel.held
         try:
             left = channel.feed(text)
@@ -92,6 +94,12 @@ class Running:
         verdict = Verdict.DENY if self.found else Verdict.PASS
         action = enforced(verdict, guard.mode, rewritten=guard.rewrites)
         return Judgement(guard.name, verdict, action, self.found)
+
+    def _channel(self, key: Key, name: str) -> Channel:
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = self._examine.channel(name, rewrite=self.chosen.guard.rewrites)
+        return channel
 
     def _failed(self, key: Key, failure: Exception | None, held: str) -> str:
         del self._channels[key]

@@ -16,7 +16,7 @@ from llm_proxy.guarding.content import Carried, Json, Permits, body_of
 from llm_proxy.guarding.grammars import CHANNELS
 from llm_proxy.guarding.held import MOST_HELD, Held, size_of
 from llm_proxy.guarding.running import Running, streaming
-from mcp_gateway.core.errors import ProtocolViolation
+from mcp_gateway.core.errors import Blocked, ProtocolViolation
 from mcp_gateway.envelopes.safety.gate import Gate, refusal
 from mcp_gateway.envelopes.safety.rules import Chosen
 from mcp_gateway.envelopes.safety.verdict import Hook, Mode
@@ -82,6 +82,10 @@ class Observed:
         self._chosen = chosen
         self._events: list[Event] = []
         self._size = 0
+
+    @property
+    def refused(self) -> Blocked | None:
+        return None if self._screen is None else self._screen.refused
 
     def see(self, event: Event) -> Sequence[Event]:
         self._size += size_of(event)

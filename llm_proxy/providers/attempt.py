@@ -6,9 +6,9 @@ import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
-from llm_proxy.asking import Ask, Attempt, Reply
+from llm_proxy.asking import Ask, Attempt, Out, Reply
 from llm_proxy.completion.wire import Fault, StreamFault
 from llm_proxy.faults import ProviderRefused
 from llm_proxy.providers.exchange import Exchange
@@ -17,7 +17,7 @@ from llm_proxy.providers.stream import Stream
 from llm_proxy.routing.policy import Failure
 from llm_proxy.routing.targets import Target
 from mcp_gateway.core.egress.response import Response
-from mcp_gateway.core.errors import GatewayError, ProtocolViolation, TimedOut, Unreachable, UpstreamError
+from mcp_gateway.core.errors import Blocked, GatewayError, ProtocolViolation, TimedOut, Unreachable, UpstreamError
 
 MOST_HELD: Final = 256 * 1024
 """Bytes of a stream that are held before its first content: until then another target can still answer."""
@@ -120,6 +120,8 @@ async def _stream(
         while piece := await response.receive(_until(loop, stream, patience, begin_by, deadline)):
             for part in (piece,) if stream.begun else _parts(piece, stream):
                 leaving = stream.feed(part)
+                if stream.refused is not None:
+                    await _refuse(out, leaving and bytes(held) + leaving, stream.refused)
                 if not stream.begun:
                     held += leaving
                     if len(held) > MOST_HELD:
@@ -134,11 +136,20 @@ async def _stream(
                 # What is written leaves at the end of the loop's turn, which would be when all that came is read.
                 await asyncio.sleep(0)
         last = await stream.end()
+        if stream.refused is not None:
+            await _refuse(out, last and bytes(held) + last, stream.refused)
         await out.write(bytes(held) + last)
     finally:
         noted.usage = stream.usage
         noted.written = stream.written
     return Reply()
+
+
+async def _refuse(out: Out, leaving: bytes, refused: Blocked) -> NoReturn:
+    """Write what guardrails let pass before they refused. Where that is nothing, the refusal can still be an answer."""
+    if leaving:
+        await out.write(leaving)
+    raise refused
 
 
 def _parts(piece: bytes, stream: Stream) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ from llm_proxy.completion.dialect import Dialect, Writer
 from llm_proxy.providers.alike import Alike
 from llm_proxy.providers.codec import Codec
 from llm_proxy.spend.usage import Usage
+from mcp_gateway.core.errors import Blocked
 from mcp_gateway.core.sse import SseDecoder, SseEvent, encode_event
 
 LARGEST_EVENT: Final = 8 << 20
@@ -69,20 +70,28 @@ class Stream:
         self.written = 0
         self.begun = False
 
+    @property
+    def refused(self) -> Blocked | None:
+        """Why nothing more leaves, once that is so: to be raised when what left before is on its way."""
+        return None if self._screen is None else self._screen.refused
+
     def feed(self, piece: bytes) -> bytes:
-        """What leaves now. Raises `StreamFault`, `ProtocolViolation`, `Blocked`."""
+        """What leaves now. Raises `StreamFault`, `ProtocolViolation`."""
         return b"".join([self._each(event) for event in self._decoder.feed(piece)])
 
     async def end(self) -> bytes:
-        """What leaves at the end. Raises as `feed` does, also where the answer is not complete."""
+        """What leaves at the end. Raises as `feed` does, also where the answer is not complete, and `Blocked`."""
         rest = self._reader.end()
         self._note(rest)
         leaving = list(rest)
         if self._screen is not None:
             leaving = [passed for event in rest for passed in self._screen.see(event)]
-            leaving += await self._screen.end()
+            if self._screen.refused is None:
+                leaving += await self._screen.end()
         if self._writer is None:
             return b""
+        if self.refused is not None:
+            return self._written(leaving)
         return self._written(leaving) + self._writer.end()
 
     def _each(self, event: SseEvent) -> bytes:

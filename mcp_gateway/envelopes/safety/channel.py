@@ -34,6 +34,11 @@ class Channel:
         """What has arrived and not left."""
         return self._without_key(self._window.held)
 
+    @property
+    def missing(self) -> int:
+        """How many characters have to arrive for the next look."""
+        return self._window.missing
+
     def feed(self, text: str) -> str:
         """Takes the next piece; what may leave now."""
         return self._left(self._window.feed(text))

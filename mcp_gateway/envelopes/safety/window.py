@@ -65,11 +65,15 @@ class Window:
     def blocked(self) -> bool:
         return self._label is None and bool(self._found)
 
+    @property
+    def missing(self) -> int:
+        """How many characters have to arrive for the next look."""
+        return self._next - self._first - len(self._text)
+
     def feed(self, text: str) -> str:
         """Takes the next piece; what may leave now."""
         leaving = []
-        while not self.blocked and self._first + len(self._text) + len(text) >= self._next:
-            missing = self._next - self._first - len(self._text)
+        while not self.blocked and len(text) >= (missing := self.missing):
             self._text += text[:missing]
             text = text[missing:]
             leaving.append(self._look(last=False))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llm_proxy.completion.answer import Event, Finished, ReasoningPiece, Started, TextPiece, ToolPiece, ToolStarted
@@ -84,6 +84,9 @@ def run(events: Sequence[Event], guards: Sequence[Chosen], names: Channels) -> t
     try:
         for event in events:
             left += held.see(event)
+            if held.refused is not None:
+                assert held.see(event) == ()
+                return left, True, review
         left += asyncio.run(held.end())
     except Blocked:
         return left, True, review
@@ -130,7 +133,12 @@ def test_what_is_rewritten_is_what_is_rewritten_of_the_whole(
         assert words(left) == (whole(said, names.text, guard), whole(thought, names.thought, guard))
 
 
+LONG = "words " * 200 + f" {SECRET} " + "x" * 700 + " " + "words " * 200
+
+
 @given(TEXTS, CUTS, CUTS, NAMES)
+@example(LONG, [], [1, 238, 900, 900], CHANNELS["chat"])
+@example(LONG, [1] * 1024, [900], CHANNELS["messages"])
 def test_what_leaves_does_not_hang_on_the_cut(
     said: str, cuts: Sequence[int], others: Sequence[int], names: Channels
 ) -> None:
@@ -143,6 +151,23 @@ def test_what_leaves_does_not_hang_on_the_cut(
     assert SECRET[:12] not in words(one)[0]
     assert CARD[:12] not in words(one)[0]
     assert blocked is (SECRET in said)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), CUTS, CUTS)
+@example(12, 2, [], [1000, 1000])
+def test_whose_word_it_was_does_not_hang_on_the_cut(
+    before: int, after: int, cuts: Sequence[int], others: Sequence[int]
+) -> None:
+    filler = "these are words that nobody minds, a hundred of them a time. " * 2
+    said = f"{filler * before} {CARD} {filler * after} {SECRET} {filler * 20}"
+    guards = [chosen(Secrets.of({}), Operation.VALIDATE), chosen(Pii.of({}), Operation.VALIDATE)]
+    one, blocked, first = run(stream(said, "", cuts), guards, CHANNELS["chat"])
+    other, too, second = run(stream(said, "", others), guards, CHANNELS["chat"])
+    assert blocked and too
+    assert words(one) == words(other)
+    assert first.actions == second.actions
+    assert filler * (before - 30) in words(one)[0]
+    assert CARD[:12] not in words(one)[0]
 
 
 @pytest.mark.parametrize("names", [CHANNELS["chat"], CHANNELS["messages"]])
