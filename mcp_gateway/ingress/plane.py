@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Hashable, Mapping
-from itertools import count
 from typing import Any, Final, Protocol
 
 from mcp_gateway.core.asgi import respond
@@ -16,6 +14,7 @@ from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import GatewayError, Overloaded
 from mcp_gateway.core.live import Live
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.request_ids import RequestIds
 from mcp_gateway.core.versions import HANDSHAKE
 from mcp_gateway.envelopes.identity.protected import WELL_KNOWN, ProtectedResource
 from mcp_gateway.envelopes.observability.metrics.measures import LLM, MCP
@@ -74,7 +73,6 @@ class DataPlane:
         "_loop",
         "_models",
         "_modern",
-        "_prefix",
         "_refused",
         "_report",
         "_served",
@@ -109,15 +107,13 @@ class DataPlane:
         self._refused = refused
         self._connect = connect
         self._models = models
-        # Random per process, counted within: unique across restarts and replicas, cheap per request.
-        self._prefix = os.urandom(6).hex()
-        self._ids = count(1)
+        self._ids = RequestIds()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request_id = scope[REQUEST_ID] = f"{self._prefix}-{next(self._ids):x}"
+        request_id = scope[REQUEST_ID] = self._ids()
         status = self._allowed.refusal(scope["headers"])
         if status is not None and not (status == 403 and self._foreigners_welcome(scope)):
             await self._refuse(scope, send, status, _BAD_HOST if status == 421 else _BAD_ORIGIN)
