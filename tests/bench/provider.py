@@ -1,7 +1,8 @@
 """A provider of completions that answers at once: a bare asyncio protocol with answers that were made before.
 
 `python -m tests.bench.provider` prints one line `{"port": N}`. It knows one request by the eight digits in it, and
-writes each chunk of a stream by itself, as providers do.
+writes each chunk of a stream by itself, as providers do. After the first words it rests: a model takes longer for a
+word than a gateway for a request, and on a shared core whoever waits for the first would wait for all that follow.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ _HEAD: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
     b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 )
+FIRST_WORDS: Final = 1
+"""Which of the pieces of a stream says something first."""
+
+REST_SECONDS: Final = 0.003
+
 _REFUSED: Final = b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -81,7 +87,11 @@ class Connection(asyncio.Protocol):
     def _write(self, pieces: Sequence[bytes], place: int) -> None:
         """One piece a turn of the loop: what is written in one turn leaves together."""
         self._transport.write(pieces[place])
-        if place + 1 < len(pieces) and not self._transport.is_closing():
+        if place + 1 == len(pieces) or self._transport.is_closing():
+            return
+        if place == FIRST_WORDS:
+            self._loop.call_later(REST_SECONDS, self._write, pieces, place + 1)
+        else:
             self._loop.call_soon(self._write, pieces, place + 1)
 
 

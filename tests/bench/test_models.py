@@ -123,6 +123,7 @@ async def test_a_stream_is_not_one_piece() -> None:
     (request,) = Reader().feed(ModelTarget(1, "m", True).template().replace(MARK, NUMBER))
     pieces = provider.Answers().answer(request)
     assert len(pieces) == CHUNKS + 1
+    assert [b'"content":"' + NUMBER in piece for piece in pieces].index(True) == provider.FIRST_WORDS
     (answered,) = Reader().feed(b"".join(pieces))
     assert len(events(answered.body)) == CHUNKS + 1
 

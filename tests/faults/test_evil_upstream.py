@@ -324,8 +324,9 @@ async def _tools(client: Agent) -> list[str]:
 
 # ---------------------------------------------------------------- memory, of a process of its own
 
-CAP = 48 * MIB
-"""What answers of a gibibyte, four at a time, may add to the process: four times 4 MiB, their copies, and slack."""
+CAP = 64 * MIB
+"""What answers of a gibibyte, four at a time, may add to the process: four times 4 MiB, their copies, and slack, of
+which following each line of the process takes a part."""
 
 
 async def test_answers_of_a_gibibyte_cost_what_the_caps_allow(tmp_path: Path) -> None:
