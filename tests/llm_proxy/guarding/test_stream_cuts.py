@@ -69,10 +69,10 @@ def cut(raw: bytes, sizes: Sequence[int]) -> list[bytes]:
 
 @pytest.mark.parametrize("secret", ["", f" {SECRET} "])
 @given(before=st.integers(0, 80), size=st.integers(1, 3000), sizes=st.lists(st.integers(1, 4000), max_size=20))
-@example(before=60, size=4000, sizes=[1] * 3000)
+@example(before=60, size=8000, sizes=[1] * 3000)
 @example(before=60, size=7, sizes=[])
 def test_what_leaves_does_not_hang_on_the_network(secret: str, before: int, size: int, sizes: Sequence[int]) -> None:
-    raw = sent(FILLER * before + secret + FILLER * 10, size)
+    raw = sent(FILLER * before + secret + FILLER * 80, size)
     together, refused = passed([raw])
     assert passed(cut(raw, sizes)) == (together, refused)
     assert refused is bool(secret)

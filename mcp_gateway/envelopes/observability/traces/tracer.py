@@ -60,13 +60,14 @@ class Traced:
         *,
         error: str | None,
         events: Sequence[SpanEvent] = (),
-        kind: SpanKind = SpanKind.SERVER,
         at: int | None = None,
     ) -> Span:
         """The request's own span, which ended `at`, in nanoseconds since 1970, or ends now."""
         parent, ended = self.parent, self.now() if at is None else at
         remote, links = parent is not None, self.links
-        return Span(name, kind, self.context, parent, remote, self.started, ended, attributes, error, events, links)
+        return Span(
+            name, SpanKind.SERVER, self.context, parent, remote, self.started, ended, attributes, error, events, links
+        )
 
     def finish(
         self,
@@ -75,12 +76,11 @@ class Traced:
         *,
         error: str | None,
         events: Sequence[SpanEvent] = (),
-        kind: SpanKind = SpanKind.SERVER,
         at: int | None = None,
     ) -> None:
         """Record the request's own `span`."""
         if self.context.sampled:
-            self.tell(self.span(name, attributes, error=error, events=events, kind=kind, at=at))
+            self.tell(self.span(name, attributes, error=error, events=events, at=at))
 
     def put(
         self,
