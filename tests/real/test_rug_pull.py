@@ -178,6 +178,7 @@ async def test_a_storm_of_changes_under_load_ends_with_nothing_executed(turncoat
         for _ in range(10):
             await here.turn(*FLIPS.values())
         await here.has_seen("pay")
+        await until("an agent is refused", lambda: QUARANTINED in codes)
         done.set()
         await asyncio.gather(*agents)
         before = here.paid
