@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -94,10 +94,21 @@ class Plane:
             "/v1/embeddings": Endpoint(Embeddings(), limits, report, refused),
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         out = HttpOut(send, scope[REQUEST_ID])
         snapshot = self._live.current
         endpoint = self._endpoints.get(scope["path"])
+        if snapshot is not None and endpoint is not None and scope["method"] == "POST":
+            # A caller who is known costs no turn of the loop, and no coroutine that every later step passes through.
+            principal = self._doors.current.recall(_credential(scope), snapshot.resource)
+            if principal is not None:
+                return endpoint(scope, receive, out, principal, snapshot.serving)
+        return self._admit(scope, receive, out, snapshot, endpoint)
+
+    async def _admit(
+        self, scope: Scope, receive: Receive, out: HttpOut, snapshot: Snapshot | None, endpoint: Endpoint | None
+    ) -> None:
+        """Everything else: who is not known yet, lists of models, and what is refused."""
         principal: Principal | None = None
         try:
             if snapshot is None:

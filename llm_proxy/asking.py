@@ -37,7 +37,7 @@ class Out(Protocol):
         """A header field for the answer; without effect once something has left."""
         ...
 
-    async def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> Awaitable[None]:
         """Send a piece of a stream; returns at once unless the client is slow to read. The first opens the stream."""
         ...
 

@@ -7,7 +7,6 @@ Loaded by name, only where models are configured: its dialects, families and rou
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Final, cast
 
 import structlog
@@ -35,7 +34,6 @@ from mcp_gateway.core.call import Trail
 from mcp_gateway.core.egress.tls import TlsFiles
 from mcp_gateway.core.errors import ConfigurationError, Problem
 from mcp_gateway.core.live import Live
-from mcp_gateway.core.pipeline import compose
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.strictjson import JsonLimits
 from mcp_gateway.envelopes.identity.protected import ProtectedResource
@@ -80,12 +78,6 @@ class Completions:
     ) -> App:
         return Plane(cast(Live[Snapshot | None], live), doors, Limits(body, limits), report, refused)
 
-    def observed(self, served: Served, llm: LlmSettings, telemetry: Telemetry) -> Snapshot:
-        assert isinstance(served, Snapshot)  # made here, just before
-        families = {name: provider.type for name, provider in llm.models.providers.items()}
-        stage = Observe(telemetry.measures, telemetry.tracer, families, telemetry.detail)
-        return replace(served, serving=replace(served.serving, handler=compose([stage], served.serving.handler)))
-
     def keep(self, served: Served | None) -> None:
         self._plans.keep(served.providers if isinstance(served, Snapshot) else ())
 
@@ -100,6 +92,7 @@ class Completions:
         guards: Guards | None,
         contracts: Contracts,
         version: str,
+        telemetry: Telemetry,
     ) -> Snapshot:
         held = self._held
         models = llm.models
@@ -109,8 +102,9 @@ class Completions:
         decide = None if governance is None else _decide(governance)
         authorize: Authorize[Ask] = Authorize(unrestricted) if decide is None else Authorize(decide)
         rules = request_rules(settings)
+        families = {name: provider.type for name, provider in models.providers.items()}
         handler = pipeline(
-            record=self._record,
+            observe=Observe(self._record, telemetry.measures, telemetry.tracer, families, telemetry.detail),
             require_metadata=RequireMetadata(contracts.settle),
             limit_requests=LimitCalls({LIMITED: rules}, held.pools, held.limit_tallies, _counted) if rules else None,
             authorize=authorize,

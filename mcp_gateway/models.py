@@ -6,7 +6,7 @@ The plane itself is `completions.py`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final, Literal, Protocol
@@ -66,12 +66,9 @@ class Plane(Protocol):
         guards: Guards | None,
         contracts: Contracts,
         version: str,
+        telemetry: Telemetry,
     ) -> Served:
         """The plane as `settings` have it. Raises `ConfigurationError`."""
-        ...
-
-    def observed(self, served: Served, llm: LlmSettings, telemetry: Telemetry) -> Served:
-        """The same with every request measured, and traced where there is a tracer."""
         ...
 
     def app(
@@ -160,18 +157,17 @@ class ModelsApp:
         self._report = report
         self._app: App | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if self._live.current is None:
             request_id: str = scope[REQUEST_ID]
             timing = (b"server-timing", b"gateway;dur=0, upstream;dur=0")
             headers = ((b"x-request-id", request_id.encode()), timing)
             self._refused(LLM, scope, request_id, "not_found", 404)
-            await respond.respond_json(send, 404, _NO_MODELS, headers)
-            return
+            return respond.respond_json(send, 404, _NO_MODELS, headers)
         if self._app is None:
             caps, told = self._caps, (self._report, self._refused)
             self._app = self._held.plane.app(self._live, self._doors, caps.json, caps.body, *told)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 _NO_MODELS: Final = strictjson.dumps(
@@ -205,8 +201,7 @@ def snapshot(
     """The plane as `settings` have it; None without one. Raises `ConfigurationError`."""
     if settings.llm is None:
         return None
-    served = held.plane.snapshot(settings.llm, settings, governance, guards, contracts, version)
-    return held.plane.observed(served, settings.llm, telemetry)
+    return held.plane.snapshot(settings.llm, settings, governance, guards, contracts, version, telemetry)
 
 
 def needs_ledger(settings: Settings) -> bool:

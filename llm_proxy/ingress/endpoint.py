@@ -80,12 +80,25 @@ class Endpoint:
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        assert task is not None
+
+        def leave() -> None:
+            out.leave()
+            if not serving.drain:
+                task.cancel()
+
         try:
             headers = _told(scope["headers"], serving.headers)
             ask = self._ask(loop, scope, await read_body(receive, self._limits.body), headers, out, principal, serving)
-            reply = await self._served(loop, scope, receive, out, ask, serving)
+            with watch(receive, leave, scope=scope):
+                reply = await serving.handler(ask)
         except ClientDisconnected:
             return
+        except asyncio.CancelledError:
+            if not out.gone or serving.drain:
+                raise
+            task.uncancel()  # the client went away, and nothing is done for it any more
         except Exception as error:
             fault = error if isinstance(error, GatewayError) else GatewayError("internal error")
             if fault is not error:
@@ -94,8 +107,6 @@ class Endpoint:
                 self._refused(LLM, scope, out.request_id, fault, status_of(fault), principal=principal)
             await self.refuse(out, fault)
         else:
-            if reply is None:
-                return
             if reply.body is None:
                 await out.end()
             else:
@@ -139,27 +150,6 @@ class Endpoint:
             out.trail,
             Flow(),
         )
-
-    async def _served(
-        self, loop: asyncio.AbstractEventLoop, scope: Scope, receive: Receive, out: HttpOut, ask: Ask, serving: Serving
-    ) -> Reply | None:
-        """What came of it; None when the client went away and nothing is done for it any more."""
-        task = asyncio.current_task(loop)
-        assert task is not None
-
-        def leave() -> None:
-            out.leave()
-            if not serving.drain:
-                task.cancel()
-
-        try:
-            with watch(receive, leave, scope=scope):
-                return await serving.handler(ask)
-        except asyncio.CancelledError:
-            if not out.gone or serving.drain:
-                raise
-            task.uncancel()
-            return None
 
 
 def _told(headers: Iterable[tuple[bytes, bytes]], wanted: frozenset[bytes]) -> Mapping[str, tuple[str, ...]]:

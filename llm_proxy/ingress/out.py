@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 from typing import Final
 
 from mcp_gateway.core.asgi import respond
@@ -33,24 +34,23 @@ class HttpOut:
     def tell(self, name: str, value: str) -> None:
         self._headers[PREFIX + name.encode()] = value.encode("latin-1", "replace")
 
-    async def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> Awaitable[None]:
         if self.gone or not piece:
-            return
-        if not self.committed:
-            self.committed = True
-            await respond.start_sse(self._send, self._lines(), first=piece)
-        else:
-            await respond.send_chunk(self._send, piece)
+            return _nothing()
+        if self.committed:
+            return respond.send_chunk(self._send, piece)
+        self.committed = True
+        return respond.start_sse(self._send, self._lines(), first=piece)
 
-    async def whole(self, status: int, body: bytes, extra: Headers | None = None) -> None:
+    def whole(self, status: int, body: bytes, extra: Headers | None = None) -> Awaitable[None]:
         """Answer at once with a body of JSON."""
         if self.gone:
-            return
+            return _nothing()
         self.committed = True
         lines = [respond.JSON, *self._lines()]
         if extra:
             lines += extra
-        await respond.respond(self._send, status, body, lines)
+        return respond.respond(self._send, status, body, lines)
 
     async def end(self, last: bytes = b"") -> None:
         """End a stream, with a last piece if there is one."""
@@ -70,3 +70,7 @@ class HttpOut:
             (b"server-timing", timing.encode()),
             *self._headers.items(),
         ]
+
+
+async def _nothing() -> None:
+    """For who is gone."""

@@ -33,16 +33,24 @@ class Alike:
     """
 
     __slots__ = (
-        "_after", "_before", "_choice", "_event", "_known", "_left_after", "_left_before", "_padded", "_vain",
+        "_after", "_before", "_choice", "_event", "_known", "_left_after", "_left_before", "_lesson", "_padded",
+        "_vain",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self._known = self._padded = False
         self._event = self._before = self._after = self._left_before = self._left_after = b""
         self._choice = self._vain = 0
+        self._lesson: tuple[SseEvent, Sequence[Event], bytes] | None = None
 
     def learn(self, event: SseEvent, events: Sequence[Event], left: bytes = b"") -> None:
-        """`event` said `events`, and was passed on as `left`; empty where events are written anew."""
+        """`event` said `events`, and was passed on as `left`; empty where events are written anew.
+
+        Looked at when the next one comes: `left` need not wait for it.
+        """
+        self._lesson = event, events, left
+
+    def _learn(self, event: SseEvent, events: Sequence[Event], left: bytes) -> None:
         self._known = False
         if len(events) != 1 or type(said := events[0]) is not TextPiece or self._vain > IN_VAIN:
             return
@@ -71,6 +79,9 @@ class Alike:
 
         None for all others: they have to be read.
         """
+        if self._lesson is not None:
+            self._learn(*self._lesson)
+            self._lesson = None
         data = event.data
         if not self._known or event.event != self._event or not data.startswith(self._before):
             return None

@@ -91,9 +91,17 @@ class Complete:
         failures: list[tuple[str, AttemptFailed]] = []
         try:
             for target in candidates:
-                reply = await self._target(ask, target, candidates, failures)
-                if reply is not None:
-                    return reply
+                retried = 0
+                while True:
+                    try:
+                        return await self._attempt(ask, target)
+                    except AttemptFailed as failed:
+                        failures.append((target.name, failed))
+                        delay = self._delay(ask, target, candidates, failed, retried)
+                    if delay is None:
+                        break
+                    retried += 1
+                    await asyncio.sleep(delay)
         finally:
             self._told(ask)
         raise _exhausted(failures)
@@ -106,24 +114,18 @@ class Complete:
         except UnknownName:
             raise UnknownModel(ask.asked.model) from None
 
-    async def _target(
-        self, ask: Ask, target: Target, candidates: Candidates, failures: list[tuple[str, AttemptFailed]]
-    ) -> Reply | None:
-        """The answer of `target`, tried as often as its policy says; None where the next one is to be tried."""
-        retried = 0
-        while True:
-            try:
-                return await self._attempt(ask, target)
-            except AttemptFailed as failed:
-                failures.append((target.name, failed))
-                left = ask.deadline - self._loop.time()
-                verdict = target.policy.after(failed.failure, retried=retried, others=candidates.others, left=left)
-                if ask.out.gone or verdict == "fail":
-                    raise failed.error from failed
-                if not isinstance(verdict, Retry):
-                    return None
-            retried += 1
-            await asyncio.sleep(verdict.delay)
+    def _delay(
+        self, ask: Ask, target: Target, candidates: Candidates, failed: AttemptFailed, retried: int
+    ) -> float | None:
+        """After how many seconds `target` is tried again, as its policy says; None where the next one is to be tried.
+
+        Raises what the client is told where neither is to happen.
+        """
+        left = ask.deadline - self._loop.time()
+        verdict = target.policy.after(failed.failure, retried=retried, others=candidates.others, left=left)
+        if ask.out.gone or verdict == "fail":
+            raise failed.error from failed
+        return verdict.delay if isinstance(verdict, Retry) else None
 
     async def _attempt(self, ask: Ask, target: Target) -> Reply:
         loop = self._loop

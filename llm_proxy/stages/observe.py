@@ -1,6 +1,6 @@
-"""The outermost stage of the LLM plane: the spans and the measures of each request and of its attempts at providers.
+"""The outermost stage of the LLM plane: the record, the measures and the spans of each request and of its attempts.
 
-Nothing of a request's content is in either, unless the configuration asks for it in spans.
+Nothing of a request's content is in measures and spans, unless the configuration asks for it in spans.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from llm_proxy.asking import Ask, Attempt, Reply
 from llm_proxy.stages.content import show_content
+from llm_proxy.stages.record import Record
 from mcp_gateway.core.afterwards import afterwards
 from mcp_gateway.core.errors import Invalid
 from mcp_gateway.core.live import Live
@@ -22,6 +23,7 @@ from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.metrics.histogram import OVERFLOW
 from mcp_gateway.envelopes.observability.metrics.measures import LLM, Measures
 from mcp_gateway.envelopes.observability.observe import facts, take
+from mcp_gateway.envelopes.observability.record import End
 from mcp_gateway.envelopes.observability.traces.context import in_headers
 from mcp_gateway.envelopes.observability.traces.events import events
 from mcp_gateway.envelopes.observability.traces.span import SpanKind, Value, text
@@ -34,23 +36,32 @@ _SECOND: Final = 2
 _PROVIDERS: Final[Mapping[str, str]] = MappingProxyType({"gemini": "gcp.gemini"})
 
 
-class _End(NamedTuple):
-    """How a request ended, and when, in nanoseconds since 1970."""
+class _Ending(NamedTuple):
+    """How a request ended; `error` is its `error.type`. `at` is the same moment as `end.at`, in nanoseconds on the
+    clock of its span, 0 where it has none."""
 
     outcome: str
+    reason: str | None
     error: str | None
+    end: End
     at: int
 
 
 class Observe:
-    """Measures every request and each of its attempts, and traces them where there is a `Tracer`."""
+    """Records and measures every request and each of its attempts, and traces them where there is a `Tracer`."""
 
-    __slots__ = ("_detail", "_families", "_measures", "_tracer")
+    __slots__ = ("_detail", "_families", "_measures", "_record", "_tracer")
 
     def __init__(
-        self, measures: Measures, tracer: Tracer | None, families: Mapping[str, str], detail: Live[Detail]
+        self,
+        record: Record,
+        measures: Measures,
+        tracer: Tracer | None,
+        families: Mapping[str, str],
+        detail: Live[Detail],
     ) -> None:
         """`families` says of each provider which family it is of."""
+        self._record = record
         self._families = {name: _PROVIDERS.get(family, family) for name, family in families.items()}
         self._measures = measures
         self._tracer = tracer
@@ -75,10 +86,15 @@ class Observe:
         finally:
             if outcome == "ok" and call.out.gone:
                 outcome, reason, error = "disconnected", "client_disconnected", "client_disconnected"
-            afterwards(self._measure, call, reason, error or "", time.perf_counter() - began)
-            if traced is not None and traced.context.sampled:
-                end = _End(outcome, error, traced.now())
-                afterwards(_finish, call, traced, end, self._families, detail.show, reply)
+            at = 0 if traced is None else traced.now()
+            end = End(time.time(), time.perf_counter() - began)
+            afterwards(self._tell, call, reply, _Ending(outcome, reason, error, end, at), traced, detail.show)
+
+    def _tell(self, call: Ask, reply: Reply | None, ending: _Ending, traced: Traced | None, show: Show | None) -> None:
+        self._record(call, reply, ending.outcome, ending.reason, ending.end)
+        self._measure(call, ending.reason, ending.error or "", ending.end.seconds)
+        if traced is not None and traced.context.sampled:
+            _finish(call, traced, ending, self._families, show, reply)
 
     def _measure(self, call: Ask, reason: str | None, error: str, seconds: float) -> None:
         measures, notes = self._measures, call.trail.notes
@@ -151,7 +167,7 @@ def _attributes(call: Ask, outcome: str) -> dict[str, Value]:
 
 
 def _finish(
-    call: Ask, traced: Traced, end: _End, families: Mapping[str, str], show: Show | None, reply: Reply | None
+    call: Ask, traced: Traced, end: _Ending, families: Mapping[str, str], show: Show | None, reply: Reply | None
 ) -> None:
     attributes = _attributes(call, end.outcome)
     if show is not None:

@@ -1,21 +1,17 @@
-"""The outermost stage: what happened to each request, as one line, refusals included. Nothing of its content, unless
+"""What happened to each request, as one line, refusals included. Nothing of its content, unless
 `telemetry.audit.bodies` asks for it; of a stream never the answer."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from llm_proxy.asking import Ask, Attempt, Reply
-from mcp_gateway.core.afterwards import afterwards
-from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.envelopes.observability.audit.bodies import bodies
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
-from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.identities import Introduced, printable
 from mcp_gateway.envelopes.observability.lines import LineSink
-from mcp_gateway.envelopes.observability.record import End, end_of, facts, introduce
+from mcp_gateway.envelopes.observability.record import End, facts, introduce
 
 _MOST: Final = 256
 """Characters of a name from outside."""
@@ -31,21 +27,8 @@ class Record:
         self._introduced = Introduced()
         self._body = sink.body if isinstance(sink, Recorder) else None
 
-    async def __call__(self, call: Ask, call_next: Handler[Ask, Reply]) -> Reply:
-        started = time.perf_counter()
-        outcome, reason, reply = "ok", None, None
-        try:
-            reply = await call_next(call)
-            return reply
-        except BaseException as error:
-            outcome, reason = ended(error)
-            raise
-        finally:
-            if outcome == "ok" and call.out.gone:
-                outcome, reason = "disconnected", "client_disconnected"
-            afterwards(self._write, call, reply, outcome, reason, end_of(started))
-
-    def _write(self, call: Ask, reply: Reply | None, outcome: str, reason: str | None, end: End) -> None:
+    def __call__(self, call: Ask, reply: Reply | None, outcome: str, reason: str | None, end: End) -> None:
+        """Write it. `reply` is what the client was answered, if that was not an error."""
         introduce(self._sink, self._introduced, call.trail.notes)
         self._sink.write(self._told(call, reply, facts("completion", call, outcome, reason, end)))
 

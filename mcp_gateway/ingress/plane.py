@@ -124,7 +124,10 @@ class DataPlane:
             return
         scope[SLOT] = slot
         try:
-            await self._serve(scope, receive, send, request_id)
+            if self._models is not None and scope["path"].startswith(_MODELS):
+                await self._models(scope, receive, send)
+            else:
+                await self._serve(scope, receive, send, request_id)
         finally:
             slot.leave()
 
@@ -188,11 +191,8 @@ class DataPlane:
         return None
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        """What is no virtual server: models, documents about virtual servers, and pages for people."""
+        """What is no virtual server: documents about virtual servers, and pages for people."""
         path: str = scope["path"]
-        if self._models is not None and path.startswith(_MODELS):
-            await self._models(scope, receive, send)
-            return
         if self._connect is not None and _under_connect(path):
             await self._connect(scope, receive, Accounted(send, request_id))
             return

@@ -52,11 +52,11 @@ async def start_sse(
     await send_chunk(send, first)
 
 
-async def send_chunk(send: Send, chunk: bytes) -> None:
+def send_chunk(send: Send, chunk: bytes) -> Awaitable[None]:
     """Send a piece of an open response. Returns at once unless the client is slow to read."""
-    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    return send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
-async def end(send: Send, chunk: bytes = b"") -> None:
+def end(send: Send, chunk: bytes = b"") -> Awaitable[None]:
     """Complete an open response, with a last piece if there is one."""
-    await send({"type": "http.response.body", "body": chunk})
+    return send({"type": "http.response.body", "body": chunk})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable
 from typing import Final
 
 from mcp_gateway.core.egress.dial import Dialer
@@ -62,7 +63,7 @@ class HttpClient:
         """Format what requests to `target` have in common; see `Template` for what is refused (ValueError)."""
         return Template(self.origin.authority, method, target, headers)
 
-    async def send(self, template: Template, headers: Headers, body: bytes, *, deadline: float) -> Response:
+    def send(self, template: Template, headers: Headers, body: bytes, *, deadline: float) -> Awaitable[Response]:
         """Send a prepared request and return when the response's head is there.
 
         A body of JSON or of a declared length up to 64 KiB is waited for as well, so that reading it takes no
@@ -75,10 +76,14 @@ class HttpClient:
         request = template.render(headers, body)
         if deadline <= self._loop.time():
             raise TimedOut("the deadline passed before the request was sent", sent=False)
-        connection = self._pool.take() or await self._pool.acquire(deadline)
-        response = connection.send(request, bodiless=template.bodiless)
-        await response.wait(deadline)
-        return response
+        connection = self._pool.take()
+        if connection is None:
+            return self._send(request, template.bodiless, deadline)
+        return connection.send(request, bodiless=template.bodiless).begun(deadline)
+
+    async def _send(self, request: bytes, bodiless: bool, deadline: float) -> Response:
+        connection = await self._pool.acquire(deadline)
+        return await connection.send(request, bodiless=bodiless).begun(deadline)
 
     async def request(self, method: str, target: str, headers: Headers, body: bytes, *, deadline: float) -> Response:
         """Send a request that was not prepared; otherwise as `send`."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, TypeVar
 
 from mcp_gateway.core.errors import ProtocolViolation, UpstreamError
+
+T = TypeVar("T")
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes of body held for a caller that has not asked for them; reading from the socket pauses beyond."""
@@ -72,19 +74,19 @@ class Response:
             if self._source is not None:
                 self._source.resume()
             while not self.complete:
-                await self.wait(deadline)
+                await self._wait(deadline, self._self)
         if len(self._body) > self._limit:
             raise self._too_long()
         return self._take()
 
-    async def receive(self, deadline: float) -> bytes:
+    def receive(self, deadline: float) -> Awaitable[bytes]:
         """The next piece of the body, as much as has arrived; empty at its end. Raises as `read` does."""
-        while not self._body and not self.complete:
-            if self._error is None and self._source is not None:
-                self._await = Await.PIECE
-                self._source.resume()
-            await self.wait(deadline)
-        return self._take()
+        if self._body or self.complete:
+            return _at_once(self._take())
+        if self._error is None and self._source is not None:
+            self._await = Await.PIECE
+            self._source.resume()
+        return self._wait(deadline, self._take)
 
     def stream(self, *, idle_timeout: float, deadline: float) -> Pieces:
         """Iterate over the body as it comes. The caller's pace is the sender's: reading pauses in between.
@@ -117,8 +119,15 @@ class Response:
     def waiting(self) -> bool:
         return self._waiter is not None
 
-    async def wait(self, deadline: float) -> None:
-        """Wait until something that the caller asked for has happened."""
+    def begun(self, deadline: float) -> Awaitable[Self]:
+        """The response, once its head is there: for whoever sent the request."""
+        return self._wait(deadline, self._self)
+
+    async def _wait(self, deadline: float, then: Callable[[], T]) -> T:
+        """Wait until something that the caller asked for has happened; then what `then` gives.
+
+        One coroutine for all that waits here: whoever is woken passes through each that stands between.
+        """
         if self._error is not None:
             raise self._error
         source = self._source
@@ -135,6 +144,7 @@ class Response:
             self._waiter = None
         if self._error is not None:
             raise self._error
+        return then()
 
     def begin(self, status: int, headers: Mapping[bytes, bytes], *, whole: bool) -> None:
         """The head is there. With `whole` the caller is woken together with the body if that is short."""
@@ -182,6 +192,9 @@ class Response:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def _self(self) -> Self:
+        return self
+
     def _take(self) -> bytes:
         body, self._body = self._body, b""
         return body if isinstance(body, bytes) else bytes(body)
@@ -192,6 +205,10 @@ class Response:
     def _refuse_long(self, declared: bytes | None) -> None:
         if declared is not None and int(declared) > self._limit:
             self.fail(self._too_long())
+
+
+async def _at_once(piece: bytes) -> bytes:
+    return piece
 
 
 class Pieces:

@@ -97,9 +97,11 @@ def test_padding_may_differ_too() -> None:
 def test_a_provider_whose_events_are_never_alike_is_not_tried_for_ever() -> None:
     alike = Alike()
     for number in range(IN_VAIN + 1):
+        assert alike.read(event(chunk("a", id=str(number)))) is None
         alike.learn(event(chunk("a", id=str(number))), [TextPiece(0, "a")])
     assert alike.read(event(chunk("b", id=str(IN_VAIN)))) is not None
     for number in range(IN_VAIN + 2):
+        assert alike.read(event(chunk("a", id=str(number)))) is None
         alike.learn(event(chunk("a", id=str(number))), [TextPiece(0, "a")])
     assert alike.read(event(chunk("b", id=str(IN_VAIN + 1)))) is None
 
