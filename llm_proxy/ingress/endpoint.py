@@ -91,8 +91,11 @@ class Endpoint:
         try:
             headers = _told(scope["headers"], serving.headers)
             ask = self._ask(loop, scope, await read_body(receive, self._limits.body), headers, out, principal, serving)
-            with watch(receive, leave, scope=scope):
+            watching = watch(receive, leave, scope=scope)
+            try:
                 reply = await serving.handler(ask)
+            finally:
+                watching.stop()
         except ClientDisconnected:
             return
         except asyncio.CancelledError:

@@ -88,13 +88,14 @@ class Connection(asyncio.Protocol):
         Raises:
             Unreachable: (sent=False) the connection was closed before anything could be written.
         """
-        if self._transport is None or not self.usable:
+        transport = self._transport
+        if self.closed or transport is None or transport.is_closing():
             self.discard()
             raise Unreachable("the connection was closed", sent=False)
         self._reset()
         self._bodiless = bodiless
         response = self._response = Response(self, self._loop, self._limits.body_bytes)
-        self._transport.write(request)
+        transport.write(request)
         return response
 
     def discard(self) -> None:
@@ -218,12 +219,16 @@ class Connection(asyncio.Protocol):
         """The message is complete. The connection goes back before the caller runs: it is needed elsewhere."""
         transport = self._transport
         self._response = None
-        reusable = self._reusable and transport is not None and transport.get_write_buffer_size() == 0 and self.usable
         response.finish()
-        if not reusable:
+        if (
+            (not self._reusable or self.closed)
+            or (transport is None or transport.is_closing())
+            or transport.get_write_buffer_size()
+        ):
             self.discard()
             return
-        self.resume()
+        if self._paused:
+            self.resume()
         if self._owner is not None:
             self._owner.released(self)
 
