@@ -38,6 +38,7 @@ from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.seal import Sealer
 from mcp_gateway.envelopes.identity.protected import ProtectedResource
+from mcp_gateway.envelopes.observability.observe import Observe
 from mcp_gateway.envelopes.observability.record import Audit, Trace
 from mcp_gateway.envelopes.observability.telemetry import Telemetry, off
 from mcp_gateway.envelopes.policy.authorize import Authorize, unrestricted
@@ -289,9 +290,7 @@ def _serve(
     return Served(
         name=spec.name,
         handler=outer(
-            observe=standing.telemetry.observe,
-            trace=standing.trace,
-            audit=standing.audit,
+            observe=_observe(standing),
             require_metadata=require_metadata,
             dispatch=Dispatch(modern, handshake),
         ),
@@ -302,6 +301,11 @@ def _serve(
         resource=resource,
         acquaint=partial(standing.acquaint, people) if standing.acquaint is not None and people else None,
     )
+
+
+def _observe(standing: Standing) -> Observe:
+    telemetry = standing.telemetry
+    return Observe(standing.audit, standing.trace, telemetry.measures, telemetry.tracer, telemetry.detail)
 
 
 def _of_people(spec: VirtualServerSettings, settings: Settings) -> Sequence[str]:

@@ -20,6 +20,7 @@ import uvloop
 from rich.console import Console
 
 from tests.bench import hotspots, table
+from tests.bench.core import gauge
 from tests.bench.measure import DEFAULT, QUICK, Plan, Round, added, figures, run_round, spread, wrong
 from tests.bench.models import LLM, LLM_DIRECT, LLM_FORWARDER, LLM_GOVERNED, ModelScenario
 from tests.bench.models_report import model_figures
@@ -116,7 +117,7 @@ def systems(
 def measure(console: Console, scenarios: Sequence[Measured], plan: Plan) -> Report:
     """Start everything, run the rounds, report."""
     cores = Cores.available()
-    about = machine(cores)
+    about, before = machine(cores), gauge(cores.gateway)
     with (
         pinned(cores.load),
         tempfile.TemporaryDirectory(prefix="bench-") as home,
@@ -129,6 +130,7 @@ def measure(console: Console, scenarios: Sequence[Measured], plan: Plan) -> Repo
                 _round(console, number, scenarios, ports, plan, own, token) for number in range(1, plan.rounds + 1)
             ]
             rss = {name: round(one.rss_mb(), 1) for name, one in own.items()}
+    about["core"] = {"before": before._asdict(), "after": gauge(cores.gateway)._asdict()}
     return Report(
         scenarios={one.name: figures(one, rounds) for one in scenarios},
         rss_mb=max(size for name, size in rss.items() if name not in (GUARDED, OBSERVED, LLM_GOVERNED)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 
@@ -40,9 +42,19 @@ def show(console: Console, report: Report) -> None:
     if report.guarded_rss_mb is not None:
         console.print(f"memory of the gateway with guardrails: {report.guarded_rss_mb:.0f} MB")
     console.print(str(report.machine["pinning"]))
+    _show_core(console, report.machine.get("core"))
     noise = ", ".join(f"{name} {part:.0%}" for name, part in report.noise.items())
     console.print(f"noise (how far the rounds of one scenario lie apart): {noise}", soft_wrap=True)
     _show_targets(console, report)
+
+
+def _show_core(console: Console, core: object) -> None:
+    if isinstance(core, Mapping):
+        for when, speed in core.items():
+            console.print(
+                f"the gateway's core {when} the rounds: {speed['loop_us']} µs for a loop of 2,000 additions, "
+                f"{speed['far_ns']} ns for memory beyond its own caches"
+            )
 
 
 def _show_targets(console: Console, report: Report) -> None:

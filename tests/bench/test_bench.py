@@ -146,6 +146,8 @@ def test_every_scenario_is_answered_right(
     assert last["rss_mb"] > 0 and last["guarded_rss_mb"] > 0
     assert all(last[name] is not None for name in LLM_FIGURES)
     assert last["cold_start_s"] > 0
+    assert set(last["machine"]["core"]) == {"before", "after"}
+    assert all(speed["loop_us"] > 0 for speed in last["machine"]["core"].values())
     assert all(set(verdict) == {"wanted", "measured", "met"} for verdict in last["targets"].values())
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
-from mcp_gateway.core.call import Call, Json
+from mcp_gateway.core.call import Json
 from mcp_gateway.core.errors import Forbidden, GatewayError, Rejected, TimedOut, Unreachable
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.observability.identities import IdentityFacts
 from mcp_gateway.envelopes.observability.lines import MemoryLines, now
-from mcp_gateway.envelopes.observability.record import Audit
+from mcp_gateway.envelopes.observability.record import Audit, End
 from tests.calls import making
 from tests.ingress.agent import opened
 from tests.ingress.rig import META, Rig, composition
@@ -66,22 +66,20 @@ async def test_a_call_that_did_not(error: Exception, outcome: str, reason: str, 
     assert CANARY not in str(rig.lines.records)
 
 
-async def answered(call: Call) -> Json:
-    return {"resultType": "complete"}
+ANSWERED: Json = {"resultType": "complete"}
 
 
-async def test_a_subject_cannot_forge_a_line_and_the_agent_is_named() -> None:
+def test_a_subject_cannot_forge_a_line_and_the_agent_is_named() -> None:
     sink = MemoryLines()
     subject = "corp|" + "a" * 250 + "\n\x1b[2J\u2028"
     who = Principal(id=subject, subject=subject, client_id="agent\r1")
     call = making.call(principal=who)
-    await Audit(sink)(call, answered)
-    await asyncio.sleep(0)
+    Audit(sink)(call, ANSWERED, "ok", None, End(0.0, 0.0))
     assert sink.records[0]["principal"] == "corp|" + "a" * 250 + "\\n\\x1b[2J\\u2028"
     assert sink.records[0]["agent"] == "agent\\r1"
 
 
-async def test_who_asked_is_written_once_before_the_first_call_that_was_decided() -> None:
+def test_who_asked_is_written_once_before_the_first_call_that_was_decided() -> None:
     sink = MemoryLines()
     audit = Audit(sink)
     who = Principal(id="corp|alice", subject="alice", teams=("finance",), claims={"phone": CANARY})
@@ -92,9 +90,8 @@ async def test_who_asked_is_written_once_before_the_first_call_that_was_decided(
             "asked": {"action": "up/echo"},
             "decision": "allow",
         }
-        await audit(call, answered)
-    await audit(making.call(), answered)
-    await asyncio.sleep(0)
+        audit(call, ANSWERED, "ok", None, End(0.0, 0.0))
+    audit(making.call(), ANSWERED, "ok", None, End(0.0, 0.0))
     assert [line["event"] for line in sink.records] == ["principal", "call", "call", "call"]
     assert sink.records[0]["teams"] == ["finance"] and sink.records[1]["asked"] == {"action": "up/echo"}
     assert "asked" not in sink.records[3] and CANARY not in str(sink.records)

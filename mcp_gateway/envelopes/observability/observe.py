@@ -1,6 +1,7 @@
-"""The outermost stage of the MCP plane: the span and the measures of each request, however it ends.
+"""The outermost stage of the MCP plane: the record, the measures and the span of each request, however it ends.
 
-Nothing of a request's content is in either, unless the configuration asks for it in spans: no arguments, no results,
+It stands outermost so that refusals and unknown methods are told of too. Nothing of a request's content is in measures
+and spans, unless the configuration asks for it in spans: no arguments, no results,
 no text of an error.
 """
 
@@ -21,6 +22,7 @@ from mcp_gateway.envelopes.observability import names
 from mcp_gateway.envelopes.observability.detail import Detail, Show, put
 from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.metrics.measures import MCP, Measures
+from mcp_gateway.envelopes.observability.record import Audit, End, Trace
 from mcp_gateway.envelopes.observability.traces.baggage import NOTE, Taken, Wanted
 from mcp_gateway.envelopes.observability.traces.context import in_headers, in_meta
 from mcp_gateway.envelopes.observability.traces.events import events
@@ -41,11 +43,16 @@ _MOST_PRINCIPAL: Final = 320
 
 
 class Observe:
-    """Measures every request, and traces it where there is a `Tracer`."""
+    """Records and measures every request, and traces it where there is a `Tracer`."""
 
-    __slots__ = ("_detail", "_measures", "_tracer")
+    __slots__ = ("_audit", "_detail", "_measures", "_trace", "_tracer")
 
-    def __init__(self, measures: Measures, tracer: Tracer | None, detail: Live[Detail]) -> None:
+    def __init__(
+        self, audit: Audit, trace: Trace | None, measures: Measures, tracer: Tracer | None, detail: Live[Detail]
+    ) -> None:
+        """`trace` is there where a line with the timings of each request is wanted."""
+        self._audit = audit
+        self._trace = trace
         self._measures = measures
         self._tracer = tracer
         self._detail = detail
@@ -69,23 +76,27 @@ class Observe:
             ending = _ending(error)
             raise
         finally:
-            seconds = time.perf_counter() - began
-            if traced is None or not traced.context.sampled:
-                afterwards(self._measure, call, ending, seconds)
-            else:
-                afterwards(self._tell, call, traced, ending, seconds, traced.now(), detail.show, result)
+            at = 0 if traced is None else traced.now()
+            end = End(time.time(), time.perf_counter() - began)
+            afterwards(self._tell, call, result, ending, end, traced, at, detail.show)
 
     def _tell(
         self,
         call: Call,
-        traced: Traced,
+        result: dict[str, Any] | None,
         ending: _Ending,
-        seconds: float,
+        end: End,
+        traced: Traced | None,
         at: int,
         show: Show | None,
-        result: dict[str, Any] | None,
     ) -> None:
-        self._measure(call, ending, seconds)
+        """`at` is the same moment as `end.at`, in nanoseconds on the clock of the span."""
+        self._audit(call, result, ending.outcome, ending.reason, end)
+        if self._trace is not None:
+            self._trace(call, end)
+        self._measure(call, ending, end.seconds)
+        if traced is None or not traced.context.sampled:
+            return
         seen = _Seen.of(call)
         if show is None:
             traced.tell(partial(_span, seen, traced, ending, at, {}))

@@ -1,22 +1,18 @@
-"""The outermost stages: what happened to each call, as one structured line.
+"""What happened to each call, as one structured line.
 
-They stand outermost so that refusals and unknown methods are recorded too. Neither writes content: no arguments, no
-results, no error text of an upstream. What `telemetry.audit.bodies` asks for is made by the record that keeps it.
+No content is written: no arguments, no results, no error text of an upstream. What `telemetry.audit.bodies` asks for is
+made by the record that keeps it.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from mcp_gateway.core.afterwards import afterwards
 from mcp_gateway.core.call import Call, Trail
-from mcp_gateway.core.pipeline import Handler
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.envelopes.observability.audit.bodies import bodies
 from mcp_gateway.envelopes.observability.audit.recorder import Recorder
-from mcp_gateway.envelopes.observability.ending import ended
 from mcp_gateway.envelopes.observability.identities import IdentityFacts, Introduced, printable
 from mcp_gateway.envelopes.observability.lines import LineSink, now, stamp
 
@@ -32,11 +28,6 @@ class End(NamedTuple):
     seconds: float
 
 
-def end_of(started: float) -> End:
-    """The end, now, of what began at `started` on the performance counter."""
-    return End(time.time(), time.perf_counter() - started)
-
-
 class Trace:
     """Writes one `span` line per call with its timings and the caller's trace context."""
 
@@ -45,14 +36,7 @@ class Trace:
     def __init__(self, sink: LineSink) -> None:
         self._sink = sink
 
-    async def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> dict[str, Any]:
-        started = time.perf_counter()
-        try:
-            return await call_next(call)
-        finally:
-            afterwards(self._write, call, end_of(started))
-
-    def _write(self, call: Call, end: End) -> None:
+    def __call__(self, call: Call, end: End) -> None:
         meta = call.params.get("_meta")
         self._sink.write(
             {
@@ -83,21 +67,8 @@ class Audit:
         self.intents = sink if isinstance(sink, Recorder) else None
         self._body = None if self.intents is None else self.intents.body
 
-    async def __call__(self, call: Call, call_next: Handler[Call, dict[str, Any]]) -> dict[str, Any]:
-        started = time.perf_counter()
-        outcome, reason, result = "ok", None, None
-        try:
-            result = await call_next(call)
-            if result.get("isError") is True:
-                outcome, reason = "tool_error", "tool_error"
-            return result
-        except BaseException as error:
-            outcome, reason = ended(error)
-            raise
-        finally:
-            afterwards(self._write, call, result, outcome, reason, end_of(started))
-
-    def _write(self, call: Call, result: dict[str, Any] | None, outcome: str, reason: str | None, end: End) -> None:
+    def __call__(self, call: Call, result: dict[str, Any] | None, outcome: str, reason: str | None, end: End) -> None:
+        """Write it. `result` is what the client was answered, if that was not an error."""
         introduce(self._sink, self._introduced, call.trail.notes)
         self._sink.write(self._told(call, result, facts("call", call, outcome, reason, end)))
 

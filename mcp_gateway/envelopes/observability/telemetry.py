@@ -22,7 +22,6 @@ from mcp_gateway.envelopes.observability.lines import LineSink
 from mcp_gateway.envelopes.observability.metrics.exposition import single
 from mcp_gateway.envelopes.observability.metrics.lag import WatchLoop
 from mcp_gateway.envelopes.observability.metrics.measures import Measures
-from mcp_gateway.envelopes.observability.observe import Observe
 from mcp_gateway.envelopes.observability.refusals import Refusals
 from mcp_gateway.envelopes.observability.traces.exporting import Exporting
 from mcp_gateway.envelopes.observability.traces.span import Told
@@ -76,7 +75,6 @@ class Telemetry:
         self._switch: float | None = None
         if terms.endpoint is not None:
             self._connect(terms, terms.endpoint, version)
-        self.observe = Observe(self.measures, self.tracer, self.detail)
 
     def _connect(self, terms: Terms, endpoint: str, version: str) -> None:
         headers = {name: value.reveal() for name, value in terms.headers.items()}
