@@ -143,10 +143,8 @@ def _credential(scope: Scope) -> Scope:
     No client starts without a key, so there is one that stands for none where callers may be anonymous.
     """
     headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-    for name, value in headers:
-        if name == b"x-api-key" or (value == _NOBODY and name == b"authorization"):
-            break
-    else:
+    fields = dict(headers)
+    if b"x-api-key" not in fields and fields.get(b"authorization") != _NOBODY:
         return scope
     keys = [b"Bearer " + value for name, value in headers if name == b"x-api-key"]
     others = [each for each in headers if each[0] not in (b"authorization", b"x-api-key")]

@@ -124,18 +124,15 @@ class Stream:
 
     def _note(self, events: Sequence[Event]) -> None:
         for event in events:
-            match event:
-                case TextPiece(_, text) | ReasoningPiece(_, text):
-                    self.written += len(text.encode("utf-8", "surrogatepass"))
-                    self.begun = True
-                case ToolPiece(_, _, arguments):
-                    self.written += len(arguments.encode("utf-8", "surrogatepass"))
-                case ToolStarted() | Finished():
-                    self.begun = True
-                case Used(usage):
-                    self.usage = usage
-                case Started():
-                    pass
+            if isinstance(event, TextPiece | ReasoningPiece):
+                self.written += len(event.text.encode("utf-8", "surrogatepass"))
+                self.begun = True
+            elif isinstance(event, ToolPiece):
+                self.written += len(event.arguments.encode("utf-8", "surrogatepass"))
+            elif isinstance(event, ToolStarted | Finished):
+                self.begun = True
+            elif isinstance(event, Used):
+                self.usage = event.usage
 
 
 def _dated(event: Event) -> Event:
