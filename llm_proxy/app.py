@@ -98,42 +98,49 @@ class Plane:
         out = HttpOut(send, scope[REQUEST_ID])
         snapshot = self._live.current
         endpoint = self._endpoints.get(scope["path"])
-        if snapshot is not None and endpoint is not None and scope["method"] == "POST":
-            # A caller who is known costs no turn of the loop, and no coroutine that every later step passes through.
-            try:
-                principal = self._doors.current.recall(_credential(scope), snapshot.resource)
-            except Exception:  # a defect, met again below, where it is told of
-                principal = None
-            if principal is not None:
-                return endpoint(scope, receive, out, principal, snapshot.serving)
-        return self._admit(scope, receive, out, snapshot, endpoint)
-
-    async def _admit(
-        self, scope: Scope, receive: Receive, out: HttpOut, snapshot: Snapshot | None, endpoint: Endpoint | None
-    ) -> None:
-        """Everything else: who is not known yet, lists of models, and what is refused."""
-        principal: Principal | None = None
         try:
             if snapshot is None:
                 raise NoSuchPath("no models are configured here")
-            door, credential = self._doors.current, _credential(scope)
-            principal = door.recall(credential, snapshot.resource)
+            principal = self._doors.current.recall(_credential(scope), snapshot.resource)
+        except Exception as error:
+            return self._refuse(scope, out, endpoint, error, None)
+        if principal is not None and endpoint is not None and scope["method"] == "POST":
+            # A caller who is known costs no turn of the loop, and no coroutine that every later step passes through.
+            return endpoint(scope, receive, out, principal, snapshot.serving)
+        return self._admit(scope, receive, out, snapshot, endpoint, principal)
+
+    async def _admit(
+        self,
+        scope: Scope,
+        receive: Receive,
+        out: HttpOut,
+        snapshot: Snapshot,
+        endpoint: Endpoint | None,
+        principal: Principal | None,
+    ) -> None:
+        """Everything else: who is not known yet, lists of models, and methods that a path does not know."""
+        try:
             if principal is None:
-                principal = await door.verify(credential, snapshot.resource)
+                principal = await self._doors.current.verify(_credential(scope), snapshot.resource)
             if endpoint is None:
                 await _listed(out, scope, principal, snapshot, self._started)
                 return
             if scope["method"] != "POST":
                 raise NotAllowed(b"POST")
         except Exception as error:
-            fault = error if isinstance(error, GatewayError) else self._defect(out.request_id, error)
-            self._refused(LLM, scope, out.request_id, fault, _status(fault), principal=principal)
-            if endpoint is None or isinstance(fault, NoSuchPath | NotAllowed):
-                await _refuse(out, fault)
-            else:
-                await endpoint.refuse(out, fault)
+            await self._refuse(scope, out, endpoint, error, principal)
             return
         await endpoint(scope, receive, out, principal, snapshot.serving)
+
+    def _refuse(
+        self, scope: Scope, out: HttpOut, endpoint: Endpoint | None, error: Exception, principal: Principal | None
+    ) -> Awaitable[None]:
+        """Answer with what went wrong before an endpoint had the request, and tell of it."""
+        fault = error if isinstance(error, GatewayError) else self._defect(out.request_id, error)
+        self._refused(LLM, scope, out.request_id, fault, _status(fault), principal=principal)
+        if endpoint is None or isinstance(fault, NoSuchPath | NotAllowed):
+            return _refuse(out, fault)
+        return endpoint.refuse(out, fault)
 
     def _defect(self, request_id: str, error: Exception) -> GatewayError:
         self._report(request_id, error)

@@ -91,11 +91,8 @@ class Endpoint:
         try:
             headers = _told(scope["headers"], serving.headers)
             ask = self._ask(loop, scope, await read_body(receive, self._limits.body), headers, out, principal, serving)
-            watching = watch(receive, leave, scope=scope)
-            try:
+            with watch(receive, leave, scope=scope):
                 reply = await serving.handler(ask)
-            finally:
-                watching.stop()
         except ClientDisconnected:
             return
         except asyncio.CancelledError:

@@ -75,8 +75,6 @@ def counted(
     """
     if input is None and output is None:
         return None
-    if type(input) is int and type(output) is int and not (cache_read or cache_write or reasoning):  # nearly always
-        return Usage(input, output) if 0 <= input <= MOST_TOKENS and 0 <= output <= MOST_TOKENS else None
     whole_input = tokens(0 if input is None else input)
     whole_output = tokens(0 if output is None else output)
     if whole_input is None or whole_output is None:

@@ -24,7 +24,7 @@ def chat_usage(told: object) -> Usage | None:
     details = told.get("completion_tokens_details")
     if type(details) is dict:
         reasoning = details.get("reasoning_tokens")
-    if reasoning and (apart := tokens(reasoning)):
+    if apart := tokens(reasoning):
         seen, said = tokens(prompt), tokens(completion)
         if seen is not None and said is not None and told.get("total_tokens") == seen + said + apart:
             completion = said + apart

@@ -67,10 +67,7 @@ def choose(
     `clock` is monotonic, in seconds. `session` is what `Sticky.session` said. A target that is no candidate for
     fallbacks stands first or nowhere.
     """
-    targets = route.targets
-    if len(targets) == 1 and not targets[0].metadata:
-        return Candidates(targets, healths, clock)
-    eligible = [each for each in targets if not each.metadata or each.metadata <= metadata.items()]
+    eligible = [each for each in route.targets if not each.metadata or each.metadata <= metadata.items()]
     if len(eligible) > 1:
         now = clock()
         ordered = _ordered(route, eligible, healths, now, _deal(session, random))

@@ -63,7 +63,7 @@ def bound(body: dict[str, Any], size: int, *, output_limit: int | None, choices:
         elif isinstance(kind, str) and kind in _DOCUMENTS:
             tokens += DOCUMENT_TOKENS if _points(part) else 0
     answer = default_output if output_limit is None else output_limit
-    return Bound(min(max(tokens, 0), MAX_TOKENS), min(max(answer * choices, 0), MAX_TOKENS))
+    return Bound(_capped(tokens), _capped(answer * choices if choices > 1 else answer))
 
 
 def _parts(body: dict[str, Any]) -> Sequence[dict[str, Any]]:
@@ -109,3 +109,7 @@ def _points(part: dict[str, Any]) -> bool:
 def _objects(value: object) -> Iterator[dict[str, Any]]:
     if isinstance(value, list):
         yield from (item for item in value if isinstance(item, dict))
+
+
+def _capped(tokens: int) -> int:
+    return tokens if 0 <= tokens <= MAX_TOKENS else min(max(tokens, 0), MAX_TOKENS)

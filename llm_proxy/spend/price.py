@@ -47,9 +47,9 @@ class Rates:
 
     def of(self, usage: Usage) -> int:
         """Picodollars. Cached tokens beyond the whole prompt do not make the rest of it negative."""
-        picos, plain = min(max(usage.output, 0), MAX_TOKENS) * self.output, min(max(usage.input, 0), MAX_TOKENS)
+        picos, plain = _tokens(usage.output) * self.output, _tokens(usage.input)
         if usage.cache_read or usage.cache_write:
-            read, write = (min(max(each, 0), MAX_TOKENS) for each in (usage.cache_read, usage.cache_write))
+            read, write = _tokens(usage.cache_read), _tokens(usage.cache_write)
             picos += read * self.cache_read + write * self.cache_write
             plain = max(0, plain - read - write)
         return picos + plain * self.input
@@ -57,7 +57,7 @@ class Rates:
     def most(self, input_tokens: int, output_tokens: int) -> int:
         """The most picodollars that so many tokens can cost, whichever of the prompt are read or written where."""
         dearest = max(self.input, self.cache_read, self.cache_write)
-        return min(max(input_tokens, 0), MAX_TOKENS) * dearest + min(max(output_tokens, 0), MAX_TOKENS) * self.output
+        return _tokens(input_tokens) * dearest + _tokens(output_tokens) * self.output
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,7 @@ class Price:
 
     def cost(self, usage: Usage) -> int:
         """Nanodollars, at most `MAX_COST`. Equal to what `rates` of this prompt come to, rounded up."""
-        rates = self.rates(usage.input) if self.tiers else self.base
-        return min(-(-rates.of(usage) // _PICOS_PER_NANO), MAX_COST)
+        return _nanos(self.rates(usage.input).of(usage))
 
     def most(self, input_tokens: int, output_tokens: int) -> int:
         """The most nanodollars that an answer within these bounds can cost: no `cost` within them is more."""
@@ -81,7 +80,7 @@ class Price:
         for above, rates in self.tiers:
             if input_tokens > above:
                 most = max(most, rates.most(input_tokens, output_tokens))
-        return min(-(-most // _PICOS_PER_NANO), MAX_COST)
+        return _nanos(most)
 
     def rates(self, input_tokens: int) -> Rates:
         """The rates of a prompt of so many tokens."""
@@ -117,3 +116,11 @@ def flat(
 def tiered(steps: Sequence[tuple[int, Rates]]) -> Price:
     """A price from (threshold, rates), the first of which is the base, whatever its threshold."""
     return Price(steps[0][1], tuple(sorted(steps[1:], key=lambda step: step[0])))
+
+
+def _tokens(count: int) -> int:
+    return count if 0 <= count <= MAX_TOKENS else min(max(count, 0), MAX_TOKENS)
+
+
+def _nanos(picos: int) -> int:
+    return min(-(-picos // _PICOS_PER_NANO), MAX_COST)

@@ -75,16 +75,6 @@ def asked(body: Json) -> Asked:
 
     Where both limits are given, the larger one counts: some servers know only the older.
     """
-    get = body.get
-    model, stream, limit, older = get("model"), get("stream", False), get("max_completion_tokens"), get("max_tokens")
-    if (
-        (type(model) is str and model and type(stream) is bool)
-        and (limit is None or (type(limit) is int and limit > 0))
-        and (older is None or (type(older) is int and older > 0))
-        and "n" not in body
-        and "stream_options" not in body
-    ):
-        return Asked(model, stream, 1, older if limit is None or (older is not None and older > limit) else limit)
     member(body, "stream_options")
     model, stream = needed_text(body, "model"), flag(body, "stream") or False
     choices = whole(body, "n", least=1, most=MOST_CHOICES) or 1

@@ -47,7 +47,7 @@ class OpenAIChat:
         messages = body.get("messages")
         if type(messages) is list:
             for message in messages:
-                if type(message) is dict and "thinking_blocks" in message and _translated(message):
+                if _translated(message):
                     sent["messages"] = [_without_thoughts(one) if _translated(one) else one for one in messages]
                     break
         if body.get("stream") is True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,9 +36,6 @@ from mcp_gateway.core.errors import ProtocolViolation
 from mcp_gateway.core.sse import SseEvent
 
 Json = dict[str, Any]
-
-_BEGINS: Final[Mapping[str, str | None]] = {"role": "assistant", "content": "", "refusal": None}
-"""Whose words they are, and none yet: how OpenAI begins a choice."""
 
 MOST_CALLS: Final = 1024
 """Tool calls in one choice; more are nonsense."""
@@ -121,8 +118,6 @@ class ChunkReader:
             if delta["content"]:
                 choice.thinks = False
                 events.append(TextPiece(number, delta["content"]))
-        elif delta == _BEGINS:
-            pass
         elif delta is not None:
             self._delta(number, choice, an_object(delta, "delta"), events)
         if choice.finished:

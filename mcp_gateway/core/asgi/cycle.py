@@ -35,8 +35,7 @@ class EdgeCycle(RequestResponseCycle):
             return await super().receive()
         self._handed = True
         self.message_event.clear()
-        if self.flow.read_paused:
-            self.flow.resume_reading()
+        self.flow.resume_reading()
         body, self.body = bytes(self.body), bytearray()
         return {"type": "http.request", "body": body, "more_body": False}
 

@@ -88,14 +88,13 @@ class Connection(asyncio.Protocol):
         Raises:
             Unreachable: (sent=False) the connection was closed before anything could be written.
         """
-        transport = self._transport
-        if self.closed or transport is None or transport.is_closing():
+        if self._transport is None or not self.usable:
             self.discard()
             raise Unreachable("the connection was closed", sent=False)
         self._reset()
         self._bodiless = bodiless
         response = self._response = Response(self, self._loop, self._limits.body_bytes)
-        transport.write(request)
+        self._transport.write(request)
         return response
 
     def discard(self) -> None:
@@ -219,16 +218,12 @@ class Connection(asyncio.Protocol):
         """The message is complete. The connection goes back before the caller runs: it is needed elsewhere."""
         transport = self._transport
         self._response = None
+        reusable = self._reusable and transport is not None and transport.get_write_buffer_size() == 0 and self.usable
         response.finish()
-        if (
-            (not self._reusable or self.closed)
-            or (transport is None or transport.is_closing())
-            or transport.get_write_buffer_size()
-        ):
+        if not reusable:
             self.discard()
             return
-        if self._paused:
-            self.resume()
+        self.resume()
         if self._owner is not None:
             self._owner.released(self)
 

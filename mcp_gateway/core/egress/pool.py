@@ -109,7 +109,7 @@ class Pool:
         """Lend the connection to the next caller, or keep it."""
         if self._closed:
             connection.discard()
-        elif not self._waiters or not self._grant(connection):
+        elif not self._grant(connection):
             connection.idle_since = self._loop.time()
             self._idle.append(connection)
             if self._sweep is None:

@@ -74,14 +74,11 @@ def write_entry(entry: Entry) -> bytes:
     request_id, principal, server, asked, target, provider, status, snapshot, id = _texts(
         (request_id, principal, server, asked, target, provider, status, snapshot, id)
     )
-    counts = attempt, input, output, cache_read, cache_write, reasoning
-    if min(counts) < 0 or max(counts) > _MAX_COUNT:
-        attempt, input, output, cache_read, cache_write, reasoning = (min(max(each, 0), _MAX_COUNT) for each in counts)
     return orjson.dumps(
         {
             "v": _VERSION,
             "id": id,
-            "at": at if math.isfinite(at) else 0.0,
+            "at": _seconds(at),
             "request_id": request_id,
             "plane": plane,
             "principal": principal,
@@ -91,16 +88,16 @@ def write_entry(entry: Entry) -> bytes:
             "asked": asked,
             "target": target,
             "provider": provider,
-            "attempt": attempt,
+            "attempt": _count(attempt),
             "last": int(last),
             "status": status,
-            "input": input,
-            "output": output,
-            "cache_read": cache_read,
-            "cache_write": cache_write,
-            "reasoning": reasoning,
-            "cost": None if cost is None else min(max(cost, 0), _MAX_COST),
-            "seconds": seconds if math.isfinite(seconds) else 0.0,
+            "input": _count(input),
+            "output": _count(output),
+            "cache_read": _count(cache_read) if cache_read else 0,
+            "cache_write": _count(cache_write) if cache_write else 0,
+            "reasoning": _count(reasoning) if reasoning else 0,
+            "cost": None if cost is None else _count(cost, _MAX_COST),
+            "seconds": _seconds(seconds),
             "snapshot": snapshot,
             "metadata": _metadata(metadata) if metadata else {},
         }
@@ -135,3 +132,11 @@ def _text(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _count(number: int, most: int = _MAX_COUNT) -> int:
+    return number if 0 <= number <= most else min(max(number, 0), most)
+
+
+def _seconds(number: float) -> float:
+    return number if math.isfinite(number) else 0.0

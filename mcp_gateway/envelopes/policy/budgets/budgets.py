@@ -84,11 +84,8 @@ class Budgets:
         held = _held(asked, entries, rooms)
         if rooms is None:
             self._uncounted(token, held, trail)
-            return Reservation(held, token)
-        for room in rooms:
-            if not room.fits:
-                self._judge(held, rooms, trail)
-                break
+        else:
+            self._judge(held, rooms, trail)
         return Reservation(held, token)
 
     def settle(self, reservation: Reservation, amount: Amount) -> None:
@@ -154,6 +151,11 @@ class Budgets:
         return found
 
     def _judge(self, held: Sequence[Held], rooms: Sequence[Room], trail: Trail) -> None:
+        for room in rooms:
+            if not room.fits:
+                break
+        else:
+            return
         full = [each for each, room in zip(held, rooms, strict=True) if not room.fits]
         would = tuple(dict.fromkeys(each.budget.id for each in full if not each.budget.enforced))
         if would:

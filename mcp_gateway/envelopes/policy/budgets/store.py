@@ -94,13 +94,13 @@ _Place = tuple[bytes, Window, int]
 
 
 class MemoryStore:
-    """Implements `Store` for one process. `now` is in seconds since 1970."""
+    """Implements `Store` for one process. `now` is in whole seconds since 1970."""
 
     __slots__ = ("_accounts", "_most", "_now", "_numbers", "_second", "overflows")
 
     failures: Final = 0
 
-    def __init__(self, *, most: int = ACCOUNTS, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, most: int = ACCOUNTS, now: Callable[[], int] = lambda: int(time.time())) -> None:
         self._most = most
         self._now = now
         self._accounts: dict[_Place, Sums] = {}
@@ -112,7 +112,7 @@ class MemoryStore:
         return len(self._accounts)
 
     def reserve(self, token: bytes, entries: Sequence[Entry]) -> Sequence[Room]:
-        now = int(self._now())
+        now = self._now()
         if len(self._accounts) + len(entries) > self._most:  # not on the way: what was found would be forgotten
             self._forget()
         rooms: list[Room] = []
@@ -126,8 +126,7 @@ class MemoryStore:
             number = numbers.get(window)
             if number is None:
                 number = numbers[window] = number_of(window, now)
-            place = key, window, number
-            sums = self._accounts.get(place) or self._begin(place)
+            sums = self._sums((key, window, number))
             fits = not amount or sums.held + sums.spent + amount <= most
             rooms.append(Room(number, fits))
             found.append((sums, amount))
@@ -142,8 +141,7 @@ class MemoryStore:
         if len(self._accounts) + len(changes) > self._most:
             self._forget()
         for key, window, number, held, more in changes:
-            place = key, window, number
-            sums = self._accounts.get(place) or self._begin(place)
+            sums = self._sums((key, window, number))
             sums.held -= held
             sums.spent += more
             spent.append(sums.spent)
@@ -152,13 +150,15 @@ class MemoryStore:
     async def close(self) -> None:
         self._accounts.clear()
 
-    def _begin(self, place: _Place) -> Sums:
-        sums = self._accounts[place] = Sums()
+    def _sums(self, place: _Place) -> Sums:
+        sums = self._accounts.get(place)
+        if sums is None:
+            sums = self._accounts[place] = Sums()
         return sums
 
     def _forget(self) -> None:
         """Make room: what is over goes first, then the longest known of what nothing is held back of."""
-        now = int(self._now())
+        now = self._now()
         over = [place for place in self._accounts if place[2] < number_of(place[1], now)]
         for place in over:
             del self._accounts[place]
